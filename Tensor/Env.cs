@@ -1,0 +1,103 @@
+using System.Globalization;
+
+namespace Native;
+
+/// <summary>
+/// Every <c>NATIVE_*</c> switch, in one table. A switch is read from the environment once; <see cref="EnvSwitch{T}.Override"/>
+/// changes it for the extent of a <c>using</c> (tests, command-line options).
+/// </summary>
+public static class Env
+{
+    private static readonly List<EnvSwitch> Table = [];
+
+    /// <summary>All switches, for <c>native doctor</c> and the documentation test.</summary>
+    public static IReadOnlyList<EnvSwitch> All => Table;
+
+    /// <summary>Device used when a command or <see cref="Native.Device.Default"/> names none.</summary>
+    public static EnvSwitch<string> Device { get; } = Text("NATIVE_DEVICE", "", "default device: cpu, cuda:N or emu:0");
+
+    /// <summary>Folder of real data sets.</summary>
+    public static EnvSwitch<string> Data { get; } = Text("NATIVE_DATA", "", "folder that holds the real data sets (mnist/, cifar-10-batches-bin/, ...)");
+
+    /// <summary>Threads the CPU back end uses; 0 means one per core.</summary>
+    public static EnvSwitch<long> Threads { get; } = Number("NATIVE_THREADS", 0, "threads of the CPU back end; 0 = one per core; results do not depend on it");
+
+    /// <summary>Upper bound on tensor memory per device and thread, in MiB; 0 means none.</summary>
+    public static EnvSwitch<long> MemoryLimit { get; } = Number("NATIVE_MEM_LIMIT", 0, "upper bound on tensor memory in MiB; 0 = none");
+
+    /// <summary>Record where each storage was allocated, for leak and use-after-free messages.</summary>
+    public static EnvSwitch<bool> Leaks { get; } = Flag("NATIVE_LEAKS", "record the allocation stack of every storage");
+
+    /// <summary>Record the forward call stack of every node and name it in backward errors.</summary>
+    public static EnvSwitch<bool> Anomaly { get; } = Flag("NATIVE_ANOMALY", "record forward stacks; backward errors name the line that made the node");
+
+    /// <summary>Stop at the first operation whose output holds NaN or infinity while its inputs do not.</summary>
+    public static EnvSwitch<bool> NanTrap { get; } = Flag("NATIVE_NAN_TRAP", "stop at the first operation that produces NaN or infinity from finite inputs");
+
+    /// <summary>1 prints the device; 2 and above print one line per operation with time and shapes.</summary>
+    public static EnvSwitch<long> Debug { get; } = Number("NATIVE_DEBUG", 0, "1: devices; 2: one line per operation with its time; 3: shapes too");
+
+    private static EnvSwitch<string> Text(string name, string otherwise, string help) =>
+        Add(new EnvSwitch<string>(name, help, otherwise, s => s));
+
+    private static EnvSwitch<long> Number(string name, long otherwise, string help) =>
+        Add(new EnvSwitch<long>(name, help, otherwise, s => long.TryParse(s, NumberStyles.Integer, CultureInfo.InvariantCulture, out long v) && v >= 0
+            ? v : throw new UsageException($"{name}: '{s}' is not a whole number of 0 or more.")));
+
+    private static EnvSwitch<bool> Flag(string name, string help) =>
+        Add(new EnvSwitch<bool>(name, help, false, s => s switch
+        {
+            "1" or "true" => true,
+            "0" or "false" or "" => false,
+            _ => throw new UsageException($"{name}: '{s}' is not a truth value. Use 1 or 0."),
+        }));
+
+    private static EnvSwitch<T> Add<T>(EnvSwitch<T> s)
+    {
+        Table.Add(s);
+        return s;
+    }
+}
+
+/// <summary>One switch: its variable, its meaning, and its present value as text.</summary>
+public abstract class EnvSwitch(string name, string help)
+{
+    /// <summary>Name of the environment variable.</summary>
+    public string Name => name;
+
+    /// <summary>One line of documentation.</summary>
+    public string Help => help;
+
+    /// <summary>The present value, printed.</summary>
+    public abstract string Text { get; }
+}
+
+/// <summary>A typed switch.</summary>
+public sealed class EnvSwitch<T> : EnvSwitch
+{
+    private readonly Lazy<T> _read;
+    private T? _override;
+    private bool _overridden;
+
+    internal EnvSwitch(string name, string help, T otherwise, Func<string, T> parse) : base(name, help) =>
+        _read = new(() => Environment.GetEnvironmentVariable(name) is { Length: > 0 } s ? parse(s) : otherwise);
+
+    /// <summary>The present value.</summary>
+    public T Value => _overridden ? _override! : _read.Value;
+
+    /// <inheritdoc/>
+    public override string Text => Value?.ToString() ?? "";
+
+    /// <summary>Sets the value until the result is disposed. Applies to the whole process.</summary>
+    public IDisposable Override(T value)
+    {
+        var undo = new Undo(this, _overridden, _override);
+        (_overridden, _override) = (true, value);
+        return undo;
+    }
+
+    private sealed class Undo(EnvSwitch<T> of, bool overridden, T? value) : IDisposable
+    {
+        public void Dispose() => (of._overridden, of._override) = (overridden, value);
+    }
+}

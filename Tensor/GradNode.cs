@@ -1,0 +1,19 @@
+namespace Native;
+
+/// <summary>
+/// One step of a recorded computation: all that <see cref="Tensor"/> knows of differentiation. The subclasses live above, in Autograd.
+/// </summary>
+public abstract class GradNode
+{
+    /// <summary>Name of the operation, or <c>leaf</c>.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>Creation order: a node depends only on nodes with a smaller number.</summary>
+    internal long Sequence { get; init; }
+
+    /// <summary>Visits every tensor that this node and all nodes before it keep for backward.</summary>
+    internal abstract void VisitSaved(Action<Tensor> visit);
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+}

@@ -1,0 +1,41 @@
+using System.Runtime.InteropServices;
+
+namespace Native;
+
+/// <summary>Where an allocator gets its blocks: the one seam between pooling policy and a device.</summary>
+internal interface IRawMemory
+{
+    /// <summary>The device the blocks belong to.</summary>
+    Device Device { get; }
+
+    /// <summary>A block aligned to 64 bytes at least, or 0 when the device has none left.</summary>
+    nint TryAllocate(long bytes);
+
+    /// <summary>Gives a block back. Called on the owner thread, or on the finalizer thread when the owner is gone.</summary>
+    void Free(nint pointer, long bytes);
+
+    /// <summary>Fills with one byte value (zeros for <c>Zeros</c>, 0xFF as poison in tests).</summary>
+    void Fill(nint pointer, long bytes, byte value);
+}
+
+/// <summary>Host memory, 64-byte aligned: one cache line, one AVX-512 register.</summary>
+internal sealed unsafe class HostMemory : IRawMemory
+{
+    public Device Device => Device.Cpu;
+
+    public nint TryAllocate(long bytes)
+    {
+        try
+        {
+            return (nint)NativeMemory.AlignedAlloc((nuint)bytes, 64);
+        }
+        catch (System.OutOfMemoryException)
+        {
+            return 0;
+        }
+    }
+
+    public void Free(nint pointer, long bytes) => NativeMemory.AlignedFree((void*)pointer);
+
+    public void Fill(nint pointer, long bytes, byte value) => NativeMemory.Fill((void*)pointer, (nuint)bytes, value);
+}
