@@ -11,6 +11,9 @@ public abstract class GradNode
     /// <summary>Creation order: a node depends only on nodes with a smaller number.</summary>
     internal long Sequence { get; init; }
 
+    /// <summary>False for the mark that a path ended at an operation without derivative.</summary>
+    internal virtual bool Differentiable => true;
+
     /// <summary>Visits every tensor that this node and all nodes before it keep for backward.</summary>
     internal abstract void VisitSaved(Action<Tensor> visit);
 

@@ -53,13 +53,17 @@ public class Tensor : IDisposable
     public bool IsContiguous => Layout.IsDense;
 
     /// <summary>Whether gradients flow to or through this tensor.</summary>
-    public bool RequiresGrad => Node is not null;
+    public bool RequiresGrad
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Node is { } node && node.Differentiable;
+    }
 
     /// <summary>The recorded operation behind this tensor; null for constants and leaves.</summary>
-    public GradNode? GradFn => IsLeaf ? null : Node;
+    public GradNode? GradFn => IsLeaf || !RequiresGrad ? null : Node;
 
     /// <summary>True when no recorded operation made it.</summary>
-    public bool IsLeaf => Node is null or ILeafNode;
+    public bool IsLeaf => Node is null or ILeafNode || !Node.Differentiable;
 
     /// <summary>The accumulated gradient of a leaf, null before the first backward.</summary>
     public Tensor? Grad { get; set; }

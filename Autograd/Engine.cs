@@ -1,0 +1,318 @@
+namespace Native;
+
+/// <summary>
+/// One reverse pass. Nodes are processed in the order opposite to their creation, which is a topological order, so the walk is a
+/// loop over a heap: no recursion, any depth, the same order of additions every time.
+/// <para>Unless a graph is being created, each vjp's temporaries and each gradient return to the pool as soon as nobody holds
+/// them, so that the next vjp works in memory that is still in the cache.</para>
+/// </summary>
+internal sealed class Engine
+{
+    private static long lastRun;
+
+    [ThreadStatic]
+    private static Engine? current;
+
+    private readonly Ambient _ambient = Ambient.Current;
+    private readonly PriorityQueue<OpNode, long> _queue = new();
+    private readonly List<LeafNode> _leaves = [];
+    private readonly List<(LeafNode Leaf, Tensor? Pending, long Visit)> _stash = [];
+    private readonly long _run = Interlocked.Increment(ref lastRun);
+    private readonly bool _createGraph, _retainGraph;
+    private readonly int _start;
+    private readonly IReadOnlyList<Tensor>? _targets;
+    private readonly Tensor?[] _captured;
+    private Dictionary<Storage, int>? _uses;
+
+    private Engine(bool createGraph, bool retainGraph, IReadOnlyList<Tensor>? targets)
+    {
+        _createGraph = createGraph;
+        _retainGraph = retainGraph || createGraph;
+        _targets = targets;
+        _captured = new Tensor?[targets?.Count ?? 0];
+        _start = _ambient.Mark;
+    }
+
+    /// <summary>Gradients of the targets, null where a target was not reached.</summary>
+    public static Tensor?[] Grad(IReadOnlyList<Tensor> ys, IReadOnlyList<Tensor> seeds, IReadOnlyList<Tensor> targets, bool createGraph, bool retainGraph)
+    {
+        using var scope = createGraph ? null : TensorScope.Begin("backward");
+        var engine = new Engine(createGraph, retainGraph, targets);
+        engine.Walk(ys, seeds, () =>
+        {
+            for (int i = 0; i < targets.Count; i++)
+                if (targets[i].Node is LeafNode leaf && leaf.Visit == engine._run)
+                    engine._captured[i] = leaf.Pending;
+        });
+        if (scope is not null)
+            foreach (var t in engine._captured)
+                if (t is not null)
+                    engine._ambient.MoveOutward(t.Storage);
+        return engine._captured;
+    }
+
+    /// <summary>Adds gradients into <see cref="Tensor.Grad"/> of every leaf below.</summary>
+    public static void Backward(Tensor y, Tensor seed, bool createGraph, bool retainGraph, bool releaseActivations)
+    {
+        using var scope = createGraph ? null : TensorScope.Begin("backward");
+        var engine = new Engine(createGraph, retainGraph, targets: null);
+        if (releaseActivations)
+            engine.CountUses((OpNode?)(y.Node as OpNode));
+        engine.Walk([y], [seed], () =>
+        {
+            foreach (var leaf in engine._leaves)
+                LeafGrad.Accumulate(leaf.Leaf, leaf.Pending!, createGraph);
+        });
+    }
+
+    /// <summary>Whether the pass in progress on this thread wants a gradient at or below a node.</summary>
+    public static bool Wants(GradNode? node) =>
+        node is not null && (current is not { _targets: not null } e || (node is OpNode op ? op.NeededBy : ((LeafNode)node).NeededBy) == e._run);
+
+    /// <summary>A vjp's result for input i of a node.</summary>
+    public void Send(OpNode node, int i, Tensor g)
+    {
+        var edge = node.Edge(i);
+        if (!Wants(edge))
+            return;
+        if (node.InputShape(i) is { } shape && !g.Layout.SameShape(shape))
+            g = Reductions.SumTo(g, shape.Shape);
+        if ((_ambient.Watch & Watch.Anomaly) != 0)
+            NanTrap.InspectGradient(node, i, g);
+        Deposit(edge!, node.EdgeOutput(i), g);
+    }
+
+    private void Walk(IReadOnlyList<Tensor> ys, IReadOnlyList<Tensor> seeds, Action collect)
+    {
+        bool recording = _ambient.Recording;
+        var outer = current;
+        current = this;
+        _ambient.Recording = _createGraph;
+        try
+        {
+            if (_targets is not null)
+                MarkNeeded(ys);
+            for (int i = 0; i < ys.Count; i++)
+                if (Wants(ys[i].Node))
+                    Deposit(ys[i].Node!, ys[i].OutputIndex, seeds[i]);
+            while (_queue.TryDequeue(out var node, out _))
+                Process(node);
+            collect();
+        }
+        finally
+        {
+            // An error leaves gradients waiting; the next pass must not find them.
+            foreach (var (node, _) in _queue.UnorderedItems)
+                Forget(node);
+            foreach (var leaf in _leaves)
+            {
+                Drop(leaf.Pending);
+                leaf.Pending = null;
+            }
+            foreach (var (leaf, pending, visit) in _stash)
+                (leaf.Pending, leaf.Visit) = (pending, visit);
+            current = outer;
+            _ambient.Recording = recording;
+        }
+    }
+
+    private void Process(OpNode node)
+    {
+        Capture(node);
+        if (node.Released && node.Saved.Any() is false)
+            ThrowReleased(node);
+        int mark = _ambient.Mark;
+        if (_targets is null || AnyNeededBelow(node))
+            node.Op.Propagate(node, this);
+        if (!_retainGraph)
+        {
+            ReleaseActivations(node);
+            node.Release();
+        }
+        Forget(node);
+        if (!_createGraph)
+            _ambient.ReleaseTemporariesSince(mark);
+    }
+
+    private static void ThrowReleased(OpNode node) =>
+        throw new GradException($"backward: saved tensors of {node.Name} were freed by an earlier backward. Pass retainGraph: true, or createGraph: true for higher orders.");
+
+    private void Capture(OpNode node)
+    {
+        for (int i = 0; i < _captured.Length; i++)
+        {
+            var t = _targets![i];
+            if (!ReferenceEquals(t.Node, node))
+                continue;
+            var g = node.GradOf(t.OutputIndex);
+            _captured[i] = g;
+            if (g is not null)
+                g.Storage.EngineRefs++;
+        }
+    }
+
+    private void Deposit(GradNode node, int output, Tensor g)
+    {
+        if (node is LeafNode leaf)
+        {
+            if (leaf.Visit != _run)
+            {
+                // An outer pass (we run inside a recomputation) may have a gradient waiting here.
+                if (leaf.Pending is not null)
+                    _stash.Add((leaf, leaf.Pending, leaf.Visit));
+                (leaf.Visit, leaf.Pending) = (_run, null);
+                _leaves.Add(leaf);
+            }
+            leaf.Pending = Accumulate(leaf.Pending, g);
+            return;
+        }
+        var op = (OpNode)node;
+        if (op.Visit != _run)
+        {
+            op.Visit = _run;
+            _queue.Enqueue(op, -op.Sequence);
+        }
+        op.SetGrad(output, Accumulate(op.GradOf(output), g));
+    }
+
+    private Tensor Accumulate(Tensor? sum, Tensor g)
+    {
+        if (sum is null)
+        {
+            g.Storage.EngineRefs++;
+            return g;
+        }
+        if (!_createGraph && sum.Storage.EngineRefs == 1 && sum.Storage.StackIndex >= _start && sum.IsContiguous && sum.Layout.SameShape(g.Layout))
+        {
+            Ops.Add.Kernel.Run(sum, sum, g);
+            return sum;
+        }
+        var total = Ops.Add.Apply(sum, g);
+        total.Storage.EngineRefs++;
+        Drop(sum);
+        return total;
+    }
+
+    private void Forget(OpNode node)
+    {
+        for (int i = 0; i < node.Outputs; i++)
+        {
+            Drop(node.GradOf(i));
+            node.SetGrad(i, null);
+        }
+    }
+
+    // One holder fewer; the last one frees what this pass has allocated.
+    private void Drop(Tensor? g)
+    {
+        if (g is null || !g.IsAlive)
+            return;
+        var s = g.Storage;
+        if (--s.EngineRefs == 0 && !_createGraph && s.StackIndex >= _start)
+            _ambient.Release(s);
+    }
+
+    private bool AnyNeededBelow(OpNode node)
+    {
+        for (int i = 0; i < node.Inputs; i++)
+            if (Wants(node.Edge(i)))
+                return true;
+        return false;
+    }
+
+    /// <summary>
+    /// Stamps every node on a path from an output to a target. A node older than every target cannot lead to one, which bounds the
+    /// walk to the part of the graph built since: an unrolled optimiser stays linear in its steps.
+    /// </summary>
+    private void MarkNeeded(IReadOnlyList<Tensor> ys)
+    {
+        long oldest = long.MaxValue;
+        foreach (var t in _targets!)
+        {
+            oldest = Math.Min(oldest, t.Node!.Sequence);
+            Stamp(t.Node);
+        }
+        var seen = new HashSet<OpNode>(ReferenceEqualityComparer.Instance);
+        var stack = new Stack<(OpNode Node, int Next)>();
+        foreach (var y in ys)
+            if (y.Node is OpNode root && seen.Add(root))
+                stack.Push((root, 0));
+        while (stack.TryPop(out var top))
+        {
+            var (node, next) = top;
+            if (next > 0 && IsStamped(node.Edge(next - 1)))
+                Stamp(node);
+            if (next == node.Inputs)
+                continue;
+            stack.Push((node, next + 1));
+            if (node.Edge(next) is OpNode below && below.Sequence >= oldest && seen.Add(below))
+                stack.Push((below, 0));
+        }
+    }
+
+    private void Stamp(GradNode node)
+    {
+        if (node is OpNode op)
+            op.NeededBy = _run;
+        else if (node is LeafNode leaf)
+            leaf.NeededBy = _run;
+    }
+
+    private bool IsStamped(GradNode? node) => node switch
+    {
+        OpNode op => op.NeededBy == _run,
+        LeafNode leaf => leaf.NeededBy == _run,
+        _ => false,
+    };
+
+    // How many nodes still need each saved storage: with releaseActivations it goes back to the pool after the last.
+    private void CountUses(OpNode? root)
+    {
+        _uses = new Dictionary<Storage, int>(ReferenceEqualityComparer.Instance);
+        root?.VisitSaved(t => _uses[t.Storage] = _uses.GetValueOrDefault(t.Storage) + 1);
+    }
+
+    private void ReleaseActivations(OpNode node)
+    {
+        if (_uses is null)
+            return;
+        foreach (var t in node.Saved)
+            if (--_uses[t.Storage] == 0 && !t.IsLeaf && t.IsAlive && t.Storage.StackIndex >= 0)
+                _ambient.Release(t.Storage);
+    }
+}
+
+/// <summary>How a gradient enters <see cref="Tensor.Grad"/>: into a buffer with the leaf's own lifetime, in place.</summary>
+internal static class LeafGrad
+{
+    public static void Accumulate(Tensor leaf, Tensor g, bool createGraph)
+    {
+        if (createGraph)
+        {
+            if (leaf is Parameter p)
+                throw new GradException($"backward: createGraph would store a graph in the persistent gradient of parameter '{p.Name}'. Use Autograd.Grad(loss, parameters, createGraph: true), which returns gradients as values.");
+            leaf.Grad = leaf.Grad is null ? g : Ops.Add.Apply(leaf.Grad, g);
+            return;
+        }
+        if (leaf.Grad is { IsAlive: true } sum)
+        {
+            Ops.Add.Kernel.Run(sum, sum, g);
+            sum.Storage.BumpVersion();
+            return;
+        }
+        var buffer = Buffer(leaf);
+        CopyKernels.Copy(g, buffer);
+        leaf.Grad = buffer;
+    }
+
+    /// <summary>A gradient buffer that lives as long as the leaf does.</summary>
+    public static Tensor Buffer(Tensor leaf)
+    {
+        var dense = Layout.Of(leaf.Shape);
+        if (leaf.Storage.ScopeDepth < 0)
+            return Tensor.AllocateUnscoped(dense, leaf.DType, leaf.Device);
+        var buffer = Tensor.Allocate(dense, leaf.DType, leaf.Device);
+        buffer.Storage.ScopeDepth = leaf.Storage.ScopeDepth;
+        return buffer;
+    }
+}

@@ -1,0 +1,249 @@
+namespace Native;
+
+/// <summary>
+/// One recorded application of an operation: edges to the nodes of its inputs, and the tensors its vjp will read. Nothing else is
+/// kept alive. Two shapes, because almost every node has one or two inputs and one output and should cost one small object.
+/// </summary>
+internal abstract class OpNode : GradNode
+{
+    private protected OpNode(Op op, Ambient ambient)
+    {
+        Op = op;
+        Sequence = ambient.NextSequence++;
+        if ((ambient.Watch & Watch.Anomaly) != 0)
+            Stack = Environment.StackTrace;
+    }
+
+    public Op Op { get; }
+
+    /// <summary>Gradient of the first output, while it waits for its turn.</summary>
+    public Tensor? Grad { get; set; }
+
+    /// <summary>Stamp of the last pass that queued this node.</summary>
+    public long Visit { get; set; }
+
+    /// <summary>Stamp of the last pass that found a wanted tensor at or below this node.</summary>
+    public long NeededBy { get; set; }
+
+    /// <summary>Saved tensors were dropped by an earlier backward.</summary>
+    public bool Released { get; set; }
+
+    /// <summary>Forward stack, with NATIVE_ANOMALY=1.</summary>
+    public string? Stack { get; }
+
+    public override string Name => Op.Name;
+
+    public abstract int Inputs { get; }
+
+    public virtual int Outputs => 1;
+
+    /// <summary>The node behind input i, null when it needs no gradient.</summary>
+    public abstract GradNode? Edge(int i);
+
+    public abstract int EdgeOutput(int i);
+
+    public virtual Tensor? GradOf(int output) => Grad;
+
+    public virtual void SetGrad(int output, Tensor? g) => Grad = g;
+
+    /// <summary>The shape that input i had, when it may differ from the gradient's (broadcasting); null otherwise.</summary>
+    public virtual Layout? InputShape(int i) => null;
+
+    /// <summary>Saved input i; errors when it was not saved, was freed, or has changed in place since.</summary>
+    public abstract Tensor SavedInput(int i);
+
+    public abstract Tensor SavedOutput(int i);
+
+    public abstract void Release();
+
+    public abstract IEnumerable<Tensor> Saved { get; }
+
+    internal override void VisitSaved(Action<Tensor> visit)
+    {
+        var seen = new HashSet<GradNode>(ReferenceEqualityComparer.Instance);
+        var work = new Stack<OpNode>();
+        work.Push(this);
+        while (work.TryPop(out var node))
+        {
+            if (!seen.Add(node))
+                continue;
+            foreach (var t in node.Saved)
+                visit(t);
+            for (int i = 0; i < node.Inputs; i++)
+                if (node.Edge(i) is OpNode next)
+                    work.Push(next);
+        }
+    }
+
+    private protected Tensor Use(Tensor? t, int version, string what)
+    {
+        if (t is null)
+        {
+            throw new GradException(Released
+                ? $"backward: saved {what} of {Name} was freed by an earlier backward. Pass retainGraph: true, or createGraph: true for higher orders."
+                : $"backward: {Name} did not save its {what}; its Saves and its Backward disagree.");
+        }
+        if (!t.IsAlive)
+            t.CheckAlive($"backward of {Name}", $"saved {what}");
+        if (t.Storage.Version != version)
+            throw new GradException($"backward: saved {what} {t.Describe()} of {Name} was changed in place after it was saved (version {t.Storage.Version}, expected {version}). Change a copy, or change it after the backward.{Where}");
+        return t;
+    }
+
+    /// <summary>The forward stack for an error message, when anomaly mode recorded it.</summary>
+    public string Where => Stack is null ? "" : $"\nForward call of {Name}:\n{Stack}";
+}
+
+/// <summary>At most two inputs, one output, and two scalar parameters inline.</summary>
+internal sealed class SmallNode : OpNode
+{
+    private readonly GradNode? _e0, _e1;
+    private readonly byte _o0, _o1;
+    private readonly Layout? _shape0, _shape1;
+    private readonly int _v0, _v1, _vy;
+    private Tensor? _s0, _s1, _y;
+
+    public SmallNode(Op op, Ambient ambient, Tensor x, bool saveX, Tensor? y) : base(op, ambient)
+    {
+        Inputs = 1;
+        _e0 = x.Node;
+        _o0 = x.OutputIndex;
+        if (saveX)
+            (_s0, _v0) = (x, x.Storage.Version);
+        if (y is not null)
+            (_y, _vy) = (y, y.Storage.Version);
+    }
+
+    public SmallNode(Op op, Ambient ambient, Tensor a, Tensor b, bool saveA, bool saveB, Tensor? y, bool broadcast) : base(op, ambient)
+    {
+        Inputs = 2;
+        if (a.RequiresGrad)
+            (_e0, _o0) = (a.Node, a.OutputIndex);
+        if (b.RequiresGrad)
+            (_e1, _o1) = (b.Node, b.OutputIndex);
+        if (saveA)
+            (_s0, _v0) = (a, a.Storage.Version);
+        if (saveB)
+            (_s1, _v1) = (b, b.Storage.Version);
+        if (y is not null)
+            (_y, _vy) = (y, y.Storage.Version);
+        if (broadcast)
+            (_shape0, _shape1) = (a.Layout, b.Layout);
+    }
+
+    /// <summary>Scalar parameters of the row.</summary>
+    public double P { get; init; }
+
+    public double Q { get; init; }
+
+    public override int Inputs { get; }
+
+    public override GradNode? Edge(int i) => i == 0 ? _e0 : _e1;
+
+    public override int EdgeOutput(int i) => i == 0 ? _o0 : _o1;
+
+    public override Layout? InputShape(int i) => i == 0 ? _shape0 : _shape1;
+
+    public override Tensor SavedInput(int i) => i == 0 ? Use(_s0, _v0, Inputs == 1 ? "input" : "left input") : Use(_s1, _v1, "right input");
+
+    public override Tensor SavedOutput(int i) => Use(_y, _vy, "output");
+
+    /// <summary>The saved tensor if there is one, else null: a formula that ignores an argument gets null for it.</summary>
+    public Tensor? X => _s0 is null && !Released ? null : SavedInput(0);
+
+    public Tensor? B => _s1 is null && !Released ? null : SavedInput(1);
+
+    public Tensor? Y => _y is null && !Released ? null : SavedOutput(0);
+
+    public override void Release()
+    {
+        Released |= _s0 is not null || _s1 is not null || _y is not null;
+        _s0 = _s1 = _y = null;
+    }
+
+    public override IEnumerable<Tensor> Saved
+    {
+        get
+        {
+            if (_s0 is not null)
+                yield return _s0;
+            if (_s1 is not null)
+                yield return _s1;
+            if (_y is not null)
+                yield return _y;
+        }
+    }
+}
+
+/// <summary>Any number of inputs and outputs.</summary>
+internal sealed class WideNode : OpNode
+{
+    private readonly GradNode?[] _edges;
+    private readonly byte[] _edgeOutputs;
+    private readonly Tensor?[] _saved;
+    private readonly int[] _versions;
+    private readonly Tensor?[]? _grads;
+    private readonly OutputSpec[] _specs;
+    private readonly Device _device;
+
+    public WideNode(Op op, Ambient ambient, ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor> outputs, OutputSpec[] specs, Saves saves) : base(op, ambient)
+    {
+        _edges = new GradNode?[inputs.Length];
+        _edgeOutputs = new byte[inputs.Length];
+        _saved = new Tensor?[inputs.Length + outputs.Length];
+        _versions = new int[_saved.Length];
+        for (int i = 0; i < inputs.Length; i++)
+        {
+            if (inputs[i] is not { } x)
+                continue;
+            if (x.RequiresGrad)
+                (_edges[i], _edgeOutputs[i]) = (x.Node, x.OutputIndex);
+            if ((saves & (Saves)((int)Saves.Input0 << i)) != 0)
+                (_saved[i], _versions[i]) = (x, x.Storage.Version);
+        }
+        for (int j = 0; j < outputs.Length; j++)
+            if ((saves & (Saves)((int)Saves.Output0 << j)) != 0)
+                (_saved[inputs.Length + j], _versions[inputs.Length + j]) = (outputs[j], outputs[j].Storage.Version);
+        Outputs = outputs.Length;
+        _specs = specs;
+        _device = outputs[0].Device;
+        if (Outputs > 1)
+            _grads = new Tensor?[Outputs - 1];
+    }
+
+    public override int Inputs => _edges.Length;
+
+    public override int Outputs { get; }
+
+    public override GradNode? Edge(int i) => _edges[i];
+
+    public override int EdgeOutput(int i) => _edgeOutputs[i];
+
+    /// <summary>The first output's gradient; zeros when only a later output was used.</summary>
+    public Tensor GradOrZeros() => Grad ?? Tensor.Zeros(_specs[0].Layout.Shape, _specs[0].DType, _device);
+
+    public override Tensor? GradOf(int output) => output == 0 ? Grad : _grads![output - 1];
+
+    public override void SetGrad(int output, Tensor? g)
+    {
+        if (output == 0)
+            Grad = g;
+        else
+            _grads![output - 1] = g;
+    }
+
+    public override Tensor SavedInput(int i) => Use(_saved[i], _versions[i], $"input {i}");
+
+    public override Tensor SavedOutput(int i) => Use(_saved[Inputs + i], _versions[Inputs + i], "output");
+
+    public override void Release()
+    {
+        foreach (ref var t in _saved.AsSpan())
+        {
+            Released |= t is not null;
+            t = null;
+        }
+    }
+
+    public override IEnumerable<Tensor> Saved => _saved.OfType<Tensor>();
+}

@@ -1,0 +1,207 @@
+using System.Runtime.CompilerServices;
+
+namespace Native;
+
+/// <summary>Which tensors a <see cref="StructuredOp"/> keeps for its backward.</summary>
+[Flags]
+public enum Saves
+{
+    /// <summary>Nothing.</summary>
+    None = 0,
+
+    /// <summary>The first input.</summary>
+    Input0 = 1,
+
+    /// <summary>The second input.</summary>
+    Input1 = 2,
+
+    /// <summary>The third input.</summary>
+    Input2 = 4,
+
+    /// <summary>The fourth input.</summary>
+    Input3 = 8,
+
+    /// <summary>The fifth input.</summary>
+    Input4 = 16,
+
+    /// <summary>The sixth input.</summary>
+    Input5 = 32,
+
+    /// <summary>The seventh input.</summary>
+    Input6 = 64,
+
+    /// <summary>The eighth input.</summary>
+    Input7 = 128,
+
+    /// <summary>The first output.</summary>
+    Output0 = 256,
+
+    /// <summary>The second output.</summary>
+    Output1 = 512,
+
+    /// <summary>The third output.</summary>
+    Output2 = 1024,
+}
+
+/// <summary>The inputs of one application; an optional input may be null.</summary>
+public readonly ref struct Inputs(ReadOnlySpan<Tensor?> tensors)
+{
+    private readonly ReadOnlySpan<Tensor?> _tensors = tensors;
+
+    /// <summary>How many were given, null ones included.</summary>
+    public int Count => _tensors.Length;
+
+    /// <summary>Input i, which must have been given.</summary>
+    public Tensor this[int i] => _tensors[i]!;
+
+    /// <summary>Input i, or null when it was left out.</summary>
+    public Tensor? Optional(int i) => i < _tensors.Length ? _tensors[i] : null;
+
+    /// <summary>All of them.</summary>
+    public ReadOnlySpan<Tensor?> Span => _tensors;
+}
+
+/// <summary>The freshly allocated outputs of one application.</summary>
+public readonly ref struct Outputs(ReadOnlySpan<Tensor> tensors)
+{
+    private readonly ReadOnlySpan<Tensor> _tensors = tensors;
+
+    /// <summary>How many.</summary>
+    public int Count => _tensors.Length;
+
+    /// <summary>Output i.</summary>
+    public Tensor this[int i] => _tensors[i];
+}
+
+/// <summary>What a backward may read: saved tensors, which gradients are wanted, and the gradients of further outputs.</summary>
+public readonly struct Saved
+{
+    private readonly OpNode _node;
+
+    internal Saved(OpNode node) => _node = node;
+
+    /// <summary>Saved input i, recorded, so that the derivative can be differentiated.</summary>
+    public Tensor Input(int i) => _node.SavedInput(i);
+
+    /// <summary>The saved first output.</summary>
+    public Tensor Output => _node.SavedOutput(0);
+
+    /// <summary>Saved output i.</summary>
+    public Tensor OutputAt(int i) => _node.SavedOutput(i);
+
+    /// <summary>Whether anybody wants the gradient of input i; when not, return null for it.</summary>
+    public bool Needs(int i) => Engine.Wants(_node.Edge(i));
+
+    /// <summary>The gradient of output i, or null when nothing depends on that output.</summary>
+    public Tensor? GradOf(int output) => _node.GradOf(output);
+}
+
+/// <summary>Layout and dtype of one output.</summary>
+/// <param name="Layout">Dense layout.</param>
+/// <param name="DType">Element type.</param>
+public readonly record struct OutputSpec(Layout Layout, DType DType);
+
+/// <summary>
+/// An operation with a geometry of its own: convolution, softmax, gather. The instance holds the parameters of one application.
+/// <see cref="Forward"/> gets raw tensors and calls a kernel entry; <see cref="Backward"/> gets recorded ones and applies other ops.
+/// </summary>
+public abstract class StructuredOp(string name) : Op(name)
+{
+    /// <summary>Checks the inputs and states layout and dtype of each output.</summary>
+    public abstract OutputSpec[] Infer(Inputs x);
+
+    /// <summary>Writes every element of every output. No autograd in reach.</summary>
+    public abstract void Forward(Inputs x, Outputs y);
+
+    /// <summary>
+    /// Gradients of the inputs, null where none is wanted (<see cref="Saved.Needs"/>) or exists. <paramref name="g"/> is the first output's gradient
+    /// (zeros when only a later output was used).
+    /// </summary>
+    public abstract Tensor?[] Backward(Tensor g, Saved s);
+
+    /// <summary>What to keep, given which inputs need a gradient.</summary>
+    public virtual Saves SavesFor(Inputs x) => Saves.None;
+
+    /// <summary>Useful floating point operations of one application, for the fraction-of-roof column; 0 when not stated.</summary>
+    public virtual long Flops(Inputs x) => 0;
+
+    /// <summary>Runs the operation and returns its first output.</summary>
+    public Tensor Apply(params ReadOnlySpan<Tensor?> inputs) => ApplyAll(inputs)[0];
+
+    /// <summary>Runs the operation and returns all outputs.</summary>
+    public Tensor[] ApplyAll(params ReadOnlySpan<Tensor?> inputs)
+    {
+        var ambient = Ambient.Current;
+        bool record = false;
+        Tensor? lead = null;
+        foreach (var t in inputs)
+        {
+            if (t is null)
+                continue;
+            t.CheckAlive(Name);
+            lead ??= t;
+            if (!ReferenceEquals(t.Device, lead.Device))
+                Check.SameDevice(lead, t, Name, "input", "another input");
+            record |= t.RequiresGrad;
+        }
+        var x = new Inputs(inputs);
+        var specs = Infer(x);
+        var outputs = new Tensor[specs.Length];
+        for (int i = 0; i < specs.Length; i++)
+            outputs[i] = Tensor.Allocate(specs[i].Layout, specs[i].DType, lead!.Device);
+        if (ambient.Watch == Watch.None)
+        {
+            Forward(x, new Outputs(outputs));
+        }
+        else
+        {
+            var copy = inputs.ToArray();
+            Watched(ambient, () => Forward(new Inputs(copy), new Outputs(outputs)), inputs, outputs[0]);
+        }
+        GC.KeepAlive(lead);
+        if (ambient.Recording)
+        {
+            if (NoDerivative is { } reason)
+                MarkBarrier(Name, reason, inputs, outputs[0]);
+            else if (record)
+                Record(ambient, x, outputs, specs);
+            else
+                CarryBarrier(inputs, outputs);
+        }
+        return outputs;
+    }
+
+    private void Record(Ambient ambient, Inputs x, Tensor[] outputs, OutputSpec[] specs)
+    {
+        var node = new WideNode(this, ambient, x.Span, outputs, specs, SavesFor(x));
+        for (int i = 0; i < outputs.Length; i++)
+        {
+            // Integer outputs (indices) carry no gradient.
+            if (!outputs[i].DType.IsFloat())
+                continue;
+            outputs[i].Node = node;
+            outputs[i].OutputIndex = (byte)i;
+        }
+    }
+
+    private protected static void CarryBarrier(ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor> outputs)
+    {
+        foreach (var t in inputs)
+            if (t?.Node is BarrierNode b)
+            {
+                foreach (var y in outputs)
+                    y.Node = b;
+                return;
+            }
+    }
+
+    internal override void Propagate(OpNode node, Engine engine)
+    {
+        var grads = Backward(((WideNode)node).GradOrZeros(), new Saved(node));
+        if (grads.Length > node.Inputs)
+            throw new GradException($"backward: {Name} returned {grads.Length} gradients for {node.Inputs} inputs.");
+        for (int i = 0; i < grads.Length; i++)
+            if (grads[i] is { } gx)
+                engine.Send(node, i, gx);
+    }
+}
