@@ -36,7 +36,8 @@ Written by `eng/make-golden.py`, this page included (Python 3.11, PyTorch 1.13.0
 - `y` is the output, `g` the upstream gradient (shape of `y`), `gx` the gradient for `x` given `g`. Cases without `g` say what `gx` is.
 - `hx`, `hw`, `hg`, unless the line says otherwise, are the gradients of `sum(gx * gx)` for `x`, `w` and `g`, where gx is that of the
   first input of the case (`glogits` in gumbel.npz).
-- NaN is meant, and equals NaN only. Some of PyTorch's derivatives cancel (1 - y * y): beside the relative tolerance use 1e-12.
+- NaN is meant, and equals NaN only. A gradient at a NaN input is an accident of each formula (relu 1, clamp 0), not a convention.
+- Some of PyTorch's derivatives cancel (1 - y * y): beside the relative tolerance use 1e-12.
 - Inputs of conv, pool and indexing are multiples of 1/256, and their sums of products are exact in f64: compare for equality
   (averages that divide by 3 or 9 are rounded).
 - Samples in init.npz have at least 512 elements (biases at least 64): `sample_*` tells that PyTorch agrees with `bound` or `std`.
