@@ -22,6 +22,7 @@ internal sealed class Engine
     private readonly int _start;
     private readonly IReadOnlyList<Tensor>? _targets;
     private readonly Tensor?[] _captured;
+    private readonly HashSet<GradNode> _reached = new(ReferenceEqualityComparer.Instance);
     private Dictionary<Storage, int>? _uses;
 
     private Engine(bool createGraph, bool retainGraph, IReadOnlyList<Tensor>? targets)
@@ -33,7 +34,7 @@ internal sealed class Engine
         _start = _ambient.Mark;
     }
 
-    /// <summary>Gradients of the targets, null where a target was not reached.</summary>
+    /// <summary>Gradients of the targets; zeros where every path has a zero derivative, null where there is no path.</summary>
     public static Tensor?[] Grad(IReadOnlyList<Tensor> ys, IReadOnlyList<Tensor> seeds, IReadOnlyList<Tensor> targets, bool createGraph, bool retainGraph)
     {
         using var scope = createGraph ? null : TensorScope.Begin("backward");
@@ -41,8 +42,12 @@ internal sealed class Engine
         engine.Walk(ys, seeds, () =>
         {
             for (int i = 0; i < targets.Count; i++)
+            {
                 if (targets[i].Node is LeafNode leaf && leaf.Visit == engine._run)
                     engine._captured[i] = leaf.Pending;
+                if (engine._captured[i] is null && engine._reached.Contains(targets[i].Node!))
+                    engine._captured[i] = Tensor.ZerosLike(targets[i]);
+            }
         });
         if (scope is not null)
             foreach (var t in engine._captured)
@@ -57,7 +62,7 @@ internal sealed class Engine
         using var scope = createGraph ? null : TensorScope.Begin("backward");
         var engine = new Engine(createGraph, retainGraph, targets: null);
         if (releaseActivations)
-            engine.CountUses((OpNode?)(y.Node as OpNode));
+            engine.CountUses(y.Node as OpNode);
         engine.Walk([y], [seed], () =>
         {
             foreach (var leaf in engine._leaves)
@@ -232,10 +237,9 @@ internal sealed class Engine
             oldest = Math.Min(oldest, t.Node!.Sequence);
             Stamp(t.Node);
         }
-        var seen = new HashSet<OpNode>(ReferenceEqualityComparer.Instance);
         var stack = new Stack<(OpNode Node, int Next)>();
         foreach (var y in ys)
-            if (y.Node is OpNode root && seen.Add(root))
+            if (y.Node is { } node0 && _reached.Add(node0) && node0 is OpNode root)
                 stack.Push((root, 0));
         while (stack.TryPop(out var top))
         {
@@ -245,8 +249,8 @@ internal sealed class Engine
             if (next == node.Inputs)
                 continue;
             stack.Push((node, next + 1));
-            if (node.Edge(next) is OpNode below && below.Sequence >= oldest && seen.Add(below))
-                stack.Push((below, 0));
+            if (node.Edge(next) is { } below && below.Sequence >= oldest && _reached.Add(below) && below is OpNode op)
+                stack.Push((op, 0));
         }
     }
 

@@ -95,7 +95,7 @@ internal abstract class OpNode : GradNode
 }
 
 /// <summary>At most two inputs, one output, and two scalar parameters inline.</summary>
-internal sealed class SmallNode : OpNode
+internal class SmallNode : OpNode
 {
     private readonly GradNode? _e0, _e1;
     private readonly byte _o0, _o1;
@@ -184,18 +184,21 @@ internal sealed class WideNode : OpNode
     private readonly int[] _versions;
     private readonly Tensor?[]? _grads;
     private readonly OutputSpec[] _specs;
+    private readonly Layout?[] _shapes;
     private readonly Device _device;
 
     public WideNode(Op op, Ambient ambient, ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor> outputs, OutputSpec[] specs, Saves saves) : base(op, ambient)
     {
         _edges = new GradNode?[inputs.Length];
         _edgeOutputs = new byte[inputs.Length];
+        _shapes = new Layout?[inputs.Length];
         _saved = new Tensor?[inputs.Length + outputs.Length];
         _versions = new int[_saved.Length];
         for (int i = 0; i < inputs.Length; i++)
         {
             if (inputs[i] is not { } x)
                 continue;
+            _shapes[i] = x.Layout;
             if (x.RequiresGrad)
                 (_edges[i], _edgeOutputs[i]) = (x.Node, x.OutputIndex);
             if ((saves & (Saves)((int)Saves.Input0 << i)) != 0)
@@ -231,6 +234,8 @@ internal sealed class WideNode : OpNode
         else
             _grads![output - 1] = g;
     }
+
+    public override Layout? InputShape(int i) => _shapes[i];
 
     public override Tensor SavedInput(int i) => Use(_saved[i], _versions[i], $"input {i}");
 

@@ -1,0 +1,184 @@
+namespace Native;
+
+/// <summary>
+/// An operation that only changes geometry: the result shares the input's storage. The instance holds the parameters of one
+/// application; its backward is again views, scatters or sums.
+/// </summary>
+public abstract class ViewOp(string name) : Op(name)
+{
+    /// <summary>The result's layout over the input's storage; checks parameters.</summary>
+    private protected abstract Layout View(Tensor x);
+
+    /// <summary>The gradient of an input that had the given layout.</summary>
+    private protected abstract Tensor Backward(Tensor g, Layout input);
+
+    /// <summary>Applies the view.</summary>
+    public Tensor Apply(Tensor x)
+    {
+        x.CheckAlive(Name);
+        var y = x.View(View(x));
+        var ambient = Ambient.Current;
+        if (ambient.Recording && x.Node is { } node)
+            y.Node = node.Differentiable ? new ViewNode(this, ambient, x) : node;
+        return y;
+    }
+
+    internal override void Propagate(OpNode node, Engine engine) => engine.Send(node, 0, Backward(node.Grad!, ((ViewNode)node).Input));
+
+    private sealed class ViewNode(Op op, Ambient ambient, Tensor x) : SmallNode(op, ambient, x, saveX: false, y: null)
+    {
+        public Layout Input { get; } = x.Layout;
+    }
+}
+
+internal sealed class ReshapeOp(Shape shape) : ViewOp("reshape")
+{
+    private protected override Layout View(Tensor x) =>
+        x.Layout.Reshape(shape) ?? throw new ShapeException($"reshape: {x.Describe()} with strides {Shape.Format(x.Layout.Strides)} has no view of shape {shape}. Call Contiguous() first.");
+
+    private protected override Tensor Backward(Tensor g, Layout input) => g.Reshape(input.Shape);
+}
+
+internal sealed class PermuteOp(int[] order) : ViewOp("permute")
+{
+    private protected override Layout View(Tensor x) => x.Layout.Permute(order);
+
+    private protected override Tensor Backward(Tensor g, Layout input)
+    {
+        var inverse = new int[order.Length];
+        for (int i = 0; i < order.Length; i++)
+            inverse[order[i]] = i;
+        return new PermuteOp(inverse).Apply(g);
+    }
+}
+
+internal sealed class ExpandOp(Shape shape) : ViewOp("expand")
+{
+    private protected override Layout View(Tensor x) =>
+        x.Layout.Expand(shape) ?? throw new ShapeException($"expand: {x.Describe()} does not stretch to {shape}; only dims of size 1 stretch.");
+
+    private protected override Tensor Backward(Tensor g, Layout input) => Reductions.SumTo(g, input.Shape);
+}
+
+/// <summary>Copies into row-major order.</summary>
+internal sealed class ContiguousOp() : StructuredOp("contiguous")
+{
+    public static readonly ContiguousOp Instance = new();
+
+    public override OutputSpec[] Infer(Inputs x) => [new(Layout.Of(x[0].Shape), x[0].DType)];
+
+    public override void Forward(Inputs x, Outputs y) => CopyKernels.Copy(x[0], y[0]);
+
+    public override Tensor?[] Backward(Tensor g, Saved s) => [g];
+}
+
+/// <summary>Converts the element type.</summary>
+internal sealed class CastOp(DType to, DType from) : StructuredOp("cast")
+{
+    public override string? NoDerivative => to.IsFloat() ? null : $"{to.Name()} output";
+
+    public override OutputSpec[] Infer(Inputs x) => [new(Layout.Of(x[0].Shape), to)];
+
+    public override void Forward(Inputs x, Outputs y) => CopyKernels.Cast(x[0], y[0]);
+
+    public override Tensor?[] Backward(Tensor g, Saved s) => [new CastOp(from, to).Apply(g)];
+}
+
+/// <summary>Geometry as methods of <see cref="Tensor"/>.</summary>
+public static class TensorViews
+{
+    extension(Tensor x)
+    {
+        /// <summary>
+        /// The same elements under another shape; one dim may be -1 and is inferred. A view when the strides allow, else a copy.
+        /// </summary>
+        public Tensor Reshape(params ReadOnlySpan<long> shape)
+        {
+            var target = InferShape(x, shape);
+            if (target == x.Shape)
+                return x;
+            return new ReshapeOp(target).Apply(x.Layout.Reshape(target) is null ? x.Contiguous() : x);
+        }
+
+        /// <summary>As <see cref="Reshape(Tensor, ReadOnlySpan{long})"/>.</summary>
+        public Tensor Reshape(Shape shape) => x.Reshape(shape.Span);
+
+        /// <summary>Reorders dims: result dim i is dim <c>order[i]</c>.</summary>
+        public Tensor Permute(params ReadOnlySpan<int> order)
+        {
+            Check.That(order.Length == x.Rank, "permute", $"{order.Length} dims named for {x.Describe()}, which has {x.Rank}. Name each dim once.");
+            var full = new int[order.Length];
+            var seen = new bool[order.Length];
+            for (int i = 0; i < order.Length; i++)
+            {
+                int d = Check.Dim(order[i], x.Rank, x, "permute");
+                Check.That(!seen[d], "permute", $"dim {order[i]} is named twice for {x.Describe()}. Name each dim once.");
+                seen[d] = true;
+                full[i] = d;
+            }
+            return new PermuteOp(full).Apply(x);
+        }
+
+        /// <summary>Swaps two dims.</summary>
+        public Tensor Transpose(int dim0, int dim1)
+        {
+            int a = Check.Dim(dim0, x.Rank, x, "transpose"), b = Check.Dim(dim1, x.Rank, x, "transpose");
+            var order = Enumerable.Range(0, x.Rank).ToArray();
+            (order[a], order[b]) = (order[b], order[a]);
+            return new PermuteOp(order).Apply(x);
+        }
+
+        /// <summary>The matrix transpose: swaps the last two dims.</summary>
+        public Tensor T => x.Rank < 2
+            ? throw new ShapeException($"transpose: T needs at least two dims; input = {x.Describe()}.")
+            : x.Transpose(-2, -1);
+
+        /// <summary>Stretches dims of size 1 (and adds leading ones) without copying. A size of -1 keeps the dim.</summary>
+        public Tensor Expand(Shape shape) => shape == x.Shape ? x : new ExpandOp(shape).Apply(x);
+
+        /// <summary>Row-major and without gaps: itself when it is already, else a copy.</summary>
+        public Tensor Contiguous() => x.IsContiguous ? x : ContiguousOp.Instance.Apply(x);
+
+        /// <summary>A fresh copy, recorded.</summary>
+        public Tensor Clone() => ContiguousOp.Instance.Apply(x);
+
+        /// <summary>The elements converted; itself when the dtype is already that one. Gradients flow between f32 and f64.</summary>
+        public Tensor To(DType dtype) => x.DType == dtype ? x : new CastOp(dtype, x.DType).Apply(x);
+
+        /// <summary>On another device; itself when it is already there.</summary>
+        public Tensor To(Device device)
+        {
+            if (ReferenceEquals(x.Device, device))
+                return x;
+            throw new DeviceException($"to: cannot move {x.Describe()} to {device}; this version of Native computes on cpu.");
+        }
+    }
+
+    private static Shape InferShape(Tensor x, ReadOnlySpan<long> shape)
+    {
+        var dims = shape.ToArray();
+        int unknown = -1;
+        long known = 1;
+        for (int i = 0; i < dims.Length; i++)
+        {
+            if (dims[i] == -1)
+            {
+                Check.That(unknown < 0, "reshape", $"only one dim may be -1; shape = {Shape.Format(shape)}, input = {x.Describe()}.");
+                unknown = i;
+            }
+            else
+            {
+                Check.That(dims[i] >= 0, "reshape", $"dims must not be negative; shape = {Shape.Format(shape)}, input = {x.Describe()}.");
+                known = checked(known * dims[i]);
+            }
+        }
+        if (unknown >= 0)
+        {
+            Check.That(known != 0 && x.Count % known == 0, "reshape", $"cannot infer dim {unknown} of {Shape.Format(shape)}; {x.Describe()} has {x.Count} elements, the other dims take {known}.");
+            dims[unknown] = x.Count / known;
+            known *= dims[unknown];
+        }
+        Check.That(known == x.Count, "reshape", $"shape {Shape.Format(shape)} has {known} elements, {x.Describe()} has {x.Count}.");
+        return Shape.Create(dims);
+    }
+}

@@ -1,0 +1,180 @@
+using System.Numerics.Tensors;
+
+namespace Native;
+
+/// <summary>Moves and converts elements between layouts. Entries are device-neutral; source and destination have equal dims.</summary>
+internal static unsafe class CopyKernels
+{
+    /// <summary>destination = source, same dtype, any two layouts that do not overlap.</summary>
+    public static void Copy(Tensor source, Tensor destination)
+    {
+        RequireCpu(destination, "copy");
+        if (source.Count == 0)
+            return;
+        switch (source.DType.Size())
+        {
+            case 1:
+                Copy<byte>(source, destination);
+                break;
+            case 4:
+                Copy<int>(source, destination);
+                break;
+            default:
+                Copy<long>(source, destination);
+                break;
+        }
+    }
+
+    /// <summary>Every element of a dense tensor = value.</summary>
+    public static void Fill(Tensor y, double value)
+    {
+        RequireCpu(y, "fill");
+        switch (y.DType)
+        {
+            case DType.F32:
+                Fill(y, (float)value);
+                break;
+            case DType.F64:
+                Fill(y, value);
+                break;
+            case DType.I32:
+                Fill(y, (int)value);
+                break;
+            case DType.I64:
+                Fill(y, (long)value);
+                break;
+            case DType.U8:
+                Fill(y, (byte)value);
+                break;
+            default:
+                Fill(y, (byte)(value != 0 ? 1 : 0));
+                break;
+        }
+    }
+
+    /// <summary>
+    /// Dense destination = source converted: floats to integers truncate and saturate (NaN becomes 0), anything to bool is "not 0".
+    /// </summary>
+    public static void Cast(Tensor source, Tensor destination)
+    {
+        RequireCpu(destination, "cast");
+        if (source.Count == 0)
+            return;
+        switch (source.DType)
+        {
+            case DType.F32:
+                CastFrom<float>(source, destination);
+                break;
+            case DType.F64:
+                CastFrom<double>(source, destination);
+                break;
+            case DType.I32:
+                CastFrom<int>(source, destination);
+                break;
+            case DType.I64:
+                CastFrom<long>(source, destination);
+                break;
+            default:
+                CastFrom<byte>(source, destination);
+                break;
+        }
+    }
+
+    private static void RequireCpu(Tensor t, string name)
+    {
+        if (t.Device.Kind != DeviceKind.Cpu)
+            throw new KernelException($"{name}: no kernel for {t.Device}.");
+    }
+
+    private static void Fill<T>(Tensor y, T value) where T : unmanaged
+    {
+        T* p = y.Data<T>();
+        for (long i = 0; i < y.Count; i += int.MaxValue)
+            new Span<T>(p + i, (int)Math.Min(int.MaxValue, y.Count - i)).Fill(value);
+    }
+
+    private static void Copy<T>(Tensor source, Tensor destination) where T : unmanaged
+    {
+        T* s = source.Data<T>(), d = destination.Data<T>();
+        if (source.Layout.IsDense && destination.Layout.IsDense)
+        {
+            Buffer.MemoryCopy(s, d, destination.ByteSize, source.ByteSize);
+            return;
+        }
+        var job = new CopyJob<T> { S = s, D = d, Grid = new RowGrid(destination.Layout, destination.Layout, source.Layout, null) };
+        job.Chunks = source.Count < 1 << 15 ? 1 : (int)Math.Min(Workers.Chunks(source.Count, 1 << 14), job.Grid.Rows);
+        Workers.Run(job.Chunks, ref job);
+    }
+
+    private static void CastFrom<TIn>(Tensor source, Tensor destination) where TIn : unmanaged, System.Numerics.INumber<TIn>
+    {
+        switch (destination.DType)
+        {
+            case DType.F32:
+                Cast<TIn, float>(source, destination);
+                break;
+            case DType.F64:
+                Cast<TIn, double>(source, destination);
+                break;
+            case DType.I32:
+                Cast<TIn, int>(source, destination);
+                break;
+            case DType.I64:
+                Cast<TIn, long>(source, destination);
+                break;
+            case DType.U8:
+                Cast<TIn, byte>(source, destination);
+                break;
+            default:
+                ToBool<TIn>(source, destination);
+                break;
+        }
+    }
+
+    private static void Cast<TIn, TOut>(Tensor source, Tensor destination)
+        where TIn : unmanaged, System.Numerics.INumber<TIn> where TOut : unmanaged, System.Numerics.INumber<TOut>
+    {
+        TIn* s = source.Data<TIn>();
+        TOut* d = destination.Data<TOut>();
+        if (source.Layout.IsDense && source.Count <= int.MaxValue)
+        {
+            TensorPrimitives.ConvertSaturating(new ReadOnlySpan<TIn>(s, (int)source.Count), new Span<TOut>(d, (int)source.Count));
+            return;
+        }
+        var walk = new LayoutWalk(source.Layout);
+        while (walk.Next(out long at))
+            *d++ = TOut.CreateSaturating(s[at]);
+    }
+
+    private static void ToBool<TIn>(Tensor source, Tensor destination) where TIn : unmanaged, System.Numerics.INumber<TIn>
+    {
+        TIn* s = source.Data<TIn>();
+        byte* d = destination.Data<byte>();
+        var walk = new LayoutWalk(source.Layout);
+        while (walk.Next(out long at))
+            *d++ = s[at] != TIn.Zero ? (byte)1 : (byte)0;
+    }
+
+    private struct CopyJob<T> : IJob where T : unmanaged
+    {
+        public T* S, D;
+        public RowGrid Grid;
+        public int Chunks;
+
+        public readonly void Run(int chunk)
+        {
+            long from = Workers.Start(Grid.Rows, Chunks, chunk), to = Workers.Start(Grid.Rows, Chunks, chunk + 1), n = Grid.Inner;
+            var at = Grid.At(from);
+            for (long row = from; row < to; row++)
+            {
+                T* d = D + at.A, s = S + at.B;
+                if (Grid.SA == 1 && Grid.SB == 1)
+                    Buffer.MemoryCopy(s, d, n * sizeof(T), n * sizeof(T));
+                else
+                    for (long i = 0; i < n; i++)
+                        d[i * Grid.SA] = s[i * Grid.SB];
+                Grid.Advance(ref at);
+            }
+        }
+    }
+}

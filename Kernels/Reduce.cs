@@ -1,0 +1,65 @@
+using System.Numerics;
+using System.Runtime.Intrinsics;
+
+namespace Native;
+
+/// <summary>A reduction: every element is mapped, then combined in a fixed tree. Associativity is assumed, commutativity too.</summary>
+internal interface IReduceFn
+{
+    static abstract T Identity<T>() where T : unmanaged, INumber<T>;
+
+    static abstract Vector512<T> Pre<T>(Vector512<T> x) where T : unmanaged, INumber<T>;
+
+    static abstract Vector512<T> Combine<T>(Vector512<T> a, Vector512<T> b) where T : unmanaged, INumber<T>;
+
+    /// <summary>The oracle of the tests: fold in double precision.</summary>
+    static abstract double Reference(double sum, double x);
+}
+
+/// <summary>
+/// A reduction kernel: its name, its CUDA text as CuPy writes it (pre-map of x, combination of a and b, post-map, identity) and its
+/// CPU code. The order of combination is a function of the shape alone, so results are equal bit for bit from run to run and for
+/// every number of threads.
+/// </summary>
+internal abstract class ReduceKernel(string name, (string Pre, string Combine, string Post, string Identity) cuda)
+{
+    public string Name => name;
+
+    public (string Pre, string Combine, string Post, string Identity) Cuda => cuda;
+
+    /// <summary>Reduces x over the dims marked in the mask; y is dense and has the remaining dims in order.</summary>
+    public void Run(Tensor y, Tensor x, ReadOnlySpan<bool> reduced)
+    {
+        if (y.Device.Kind != DeviceKind.Cpu)
+            throw new KernelException($"{name}: no kernel for {y.Device}.");
+        RunCpu(y, x, reduced);
+    }
+
+    private protected abstract void RunCpu(Tensor y, Tensor x, ReadOnlySpan<bool> reduced);
+}
+
+/// <summary>A reduction kernel whose CPU code is the struct <typeparamref name="F"/>.</summary>
+internal sealed class ReduceKernel<F>(string name, (string Pre, string Combine, string Post, string Identity) cuda) : ReduceKernel(name, cuda)
+    where F : struct, IReduceFn
+{
+    private protected override void RunCpu(Tensor y, Tensor x, ReadOnlySpan<bool> reduced)
+    {
+        switch (x.DType)
+        {
+            case DType.F32:
+                ReduceLoop.Run<float, F>(y, x, reduced);
+                break;
+            case DType.F64:
+                ReduceLoop.Run<double, F>(y, x, reduced);
+                break;
+            case DType.I32:
+                ReduceLoop.Run<int, F>(y, x, reduced);
+                break;
+            case DType.I64:
+                ReduceLoop.Run<long, F>(y, x, reduced);
+                break;
+            default:
+                throw new KernelException($"{Name}: no kernel for {x.DType.Name()}.");
+        }
+    }
+}
