@@ -90,7 +90,7 @@ internal static partial class MathFn
         var g = ErfcLogPolyF(ConditionalSelect(GreaterThan(a, Create(F32.ErfHi)), Create(F32.ErfHi), a) - Create(1f));
         var r = ExpReduceF(g, out var t);
         var s = Pow2F(t);
-        var big = FusedMultiplyAdd(-ExpPolyF(r), s, Create(1f) - s);
+        var big = FusedMultiplyAdd(-ExpMinus1F(r), s, Create(1f) - s);
         return ConditionalSelect(LessThan(a, Create(1f)), small, OrSignF(big, x));
     }
 
@@ -104,7 +104,7 @@ internal static partial class MathFn
         var g = ErfcLogPolyD(ConditionalSelect(GreaterThan(a, Create(F64.ErfHi)), Create(F64.ErfHi), a) - Create(1.0));
         var r = ExpReduceD(g, out var t);
         var s = Pow2D(t);
-        var big = FusedMultiplyAdd(-ExpPolyD(r), s, Create(1.0) - s);
+        var big = FusedMultiplyAdd(-ExpMinus1D(r), s, Create(1.0) - s);
         return ConditionalSelect(LessThan(a, Create(1.0)), small, OrSignD(big, x));
     }
 }

@@ -7,8 +7,8 @@ namespace Native;
 // The exponential family. e^x = 2^k * (1 + p), p = e^r - 1, r = x - k ln 2; every member uses the one polynomial for p.
 internal static partial class MathFn
 {
-    // e^r - 1 for |r| <= ln(2)/2 + 0.001: r + r^2 Q(r); own weighted Remez fit, degree 5, error with rounded coefficients 2^-28.7
-    // relative to e^r - 1.
+    // (e^r - 1 - r) / r^2 for |r| <= ln(2)/2 + 0.001; own weighted Remez fit, degree 5, error with rounded coefficients 2^-28.7 relative
+    // to e^r - 1.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> ExpPolyF(Vector512<float> r)
     {
@@ -17,11 +17,10 @@ internal static partial class MathFn
         p = FusedMultiplyAdd(p, r, Create(0.00833338965f));
         p = FusedMultiplyAdd(p, r, Create(0.0416663587f));
         p = FusedMultiplyAdd(p, r, Create(0.166666657f));
-        p = FusedMultiplyAdd(p, r, Create(0.5f));
-        return FusedMultiplyAdd(r * r, p, r);
+        return FusedMultiplyAdd(p, r, Create(0.5f));
     }
 
-    // e^r - 1 for |r| <= ln(2)/2 + 0.001: r + r^2 Q(r); own weighted Remez fit, degree 10, error with rounded coefficients 2^-60.3
+    // (e^r - 1 - r) / r^2 for |r| <= ln(2)/2 + 0.001; own weighted Remez fit, degree 10, error with rounded coefficients 2^-60.3
     // relative to e^r - 1.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<double> ExpPolyD(Vector512<double> r)
@@ -36,8 +35,7 @@ internal static partial class MathFn
         p = FusedMultiplyAdd(p, r, Create(0.008333333333321452));
         p = FusedMultiplyAdd(p, r, Create(0.041666666666666505));
         p = FusedMultiplyAdd(p, r, Create(0.16666666666666677));
-        p = FusedMultiplyAdd(p, r, Create(0.5));
-        return FusedMultiplyAdd(r * r, p, r);
+        return FusedMultiplyAdd(p, r, Create(0.5));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -48,6 +46,22 @@ internal static partial class MathFn
         t = FusedMultiplyAdd(x, Create(F32.Log2e), Create(F32.Magic));
         var k = t - Create(F32.Magic);
         return FusedMultiplyAdd(k, Create(-F32.Ln2Lo), FusedMultiplyAdd(k, Create(-F32.Ln2Hi), x));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> ExpMinus1F(Vector512<float> r) => FusedMultiplyAdd(r * r, ExpPolyF(r), r);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> ExpSplitF(Vector512<float> x, out Vector512<float> t, out Vector512<float> q)
+    {
+        // e^x = 2^k (1 + r + q): r keeps its rounding error in q, and the two stay apart, because 2^k (1 + r) - 1 may be smaller
+        // than r.
+        t = FusedMultiplyAdd(x, Create(F32.Log2e), Create(F32.Magic));
+        var k = t - Create(F32.Magic);
+        var r0 = FusedMultiplyAdd(k, Create(-F32.Ln2Hi), x);
+        var r = FusedMultiplyAdd(k, Create(-F32.Ln2Lo), r0);
+        q = FusedMultiplyAdd(r * r, ExpPolyF(r), FusedMultiplyAdd(k, Create(-F32.Ln2Lo), r0 - r));
+        return r;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -66,21 +80,30 @@ internal static partial class MathFn
         var c = ConditionalSelect(GreaterThan(x, Create(F32.ExpHi)), Create(F32.ExpHi), x);
         c = ConditionalSelect(LessThan(x, Create(F32.ExpLo)), Create(F32.ExpLo), c);
         var r = ExpReduceF(c, out var t);
-        return ExpScaleF(ExpPolyF(r), t);
+        return ExpScaleF(ExpMinus1F(r), t);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> SumMinus1F(Vector512<float> r, Vector512<float> q, Vector512<float> s, Vector512<float> c)
+    {
+        // s*r + s*q + c with |c| >= |s*r| or c = 0, s a power of two: the error of the large sum joins the small term, so only the
+        // last addition rounds.
+        var sr = s * r;
+        var w = c + sr;
+        return w + FusedMultiplyAdd(q, s, sr - (w - c));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Expm1F(Vector512<float> x)
     {
-        // 2^k * (1 + p) - 1 = p*2^k + (2^k - 1): one rounding. Half of it is formed, because 2^k overflows in the last binade.
+        // 2^k (1 + r + q) - 1. Half of it is formed, because 2^k overflows in the last binade.
         var c = ConditionalSelect(GreaterThan(x, Create(F32.ExpHi)), Create(F32.ExpHi), x);
         c = ConditionalSelect(LessThan(x, Create(F32.Expm1Lo)), Create(F32.Expm1Lo), c);
-        var r = ExpReduceF(c, out var t);
-        var p = ExpPolyF(r);
+        var r = ExpSplitF(c, out var t, out var q);
         var h = Pow2F(t - Create(1f));
-        var y = FusedMultiplyAdd(p, h, h - Create(0.5f));
-        // For k = 0 the answer is p itself, subnormals included; the sign is put back because -0 was lost in r*r*P + r.
-        return OrSignF(ConditionalSelect(Vector512.Equals(t, Create(F32.Magic)), p, y + y), x);
+        var y = SumMinus1F(r, q, h, h - Create(0.5f));
+        // For k = 0 the answer is r + q itself, subnormals included; the sign is put back because -0 was lost in the sum.
+        return OrSignF(ConditionalSelect(Vector512.Equals(t, Create(F32.Magic)), r + q, y + y), x);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -108,9 +131,9 @@ internal static partial class MathFn
         // u = e^(-2|x|) - 1 in (-1, 0] keeps full relative precision near 0; tanh|x| = -u / (2 + u).
         var a = Abs(x);
         a = ConditionalSelect(GreaterThan(a, Create(F32.TanhHi)), Create(F32.TanhHi), a);
-        var r = ExpReduceF(a * Create(-2f), out var t);
+        var r = ExpSplitF(a * Create(-2f), out var t, out var q);
         var s = Pow2F(t);
-        var u = FusedMultiplyAdd(ExpPolyF(r), s, s - Create(1f));
+        var u = SumMinus1F(r, q, s, s - Create(1f));
         var d = Create(2f) + u;
         return OrSignF(DivideByF(-u, d, u - (d - Create(2f))), x);
     }
@@ -122,7 +145,7 @@ internal static partial class MathFn
         var a = Abs(x);
         a = ConditionalSelect(GreaterThan(a, Create(F32.CoshHi)), Create(F32.CoshHi), a);
         var r = ExpReduceF(a, out var t);
-        var h = ExpScaleF(ExpPolyF(r), t - Create(1f));
+        var h = ExpScaleF(ExpMinus1F(r), t - Create(1f));
         return h + Create(0.25f) / h;
     }
 
@@ -133,11 +156,10 @@ internal static partial class MathFn
         // both.
         var a = Abs(x);
         a = ConditionalSelect(GreaterThan(a, Create(F32.CoshHi)), Create(F32.CoshHi), a);
-        var r = ExpReduceF(a, out var t);
-        var p = ExpPolyF(r);
-        var h = ExpScaleF(p, t - Create(1f));
+        var r = ExpSplitF(a, out var t, out var q);
+        var h = ExpScaleF(r + q, t - Create(1f));
         var s = Pow2F(t);
-        var u = FusedMultiplyAdd(p, s, s - Create(1f));
+        var u = SumMinus1F(r, q, s, s - Create(1f));
         var small = LessThan(a, Create(1f));
         var n = ConditionalSelect(small, Create(0.5f) * u, Create(-0.25f));
         var d = ConditionalSelect(small, u + Create(1f), h);
@@ -152,6 +174,22 @@ internal static partial class MathFn
         t = FusedMultiplyAdd(x, Create(F64.Log2e), Create(F64.Magic));
         var k = t - Create(F64.Magic);
         return FusedMultiplyAdd(k, Create(-F64.Ln2Lo), FusedMultiplyAdd(k, Create(-F64.Ln2Hi), x));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<double> ExpMinus1D(Vector512<double> r) => FusedMultiplyAdd(r * r, ExpPolyD(r), r);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<double> ExpSplitD(Vector512<double> x, out Vector512<double> t, out Vector512<double> q)
+    {
+        // e^x = 2^k (1 + r + q): r keeps its rounding error in q, and the two stay apart, because 2^k (1 + r) - 1 may be smaller
+        // than r.
+        t = FusedMultiplyAdd(x, Create(F64.Log2e), Create(F64.Magic));
+        var k = t - Create(F64.Magic);
+        var r0 = FusedMultiplyAdd(k, Create(-F64.Ln2Hi), x);
+        var r = FusedMultiplyAdd(k, Create(-F64.Ln2Lo), r0);
+        q = FusedMultiplyAdd(r * r, ExpPolyD(r), FusedMultiplyAdd(k, Create(-F64.Ln2Lo), r0 - r));
+        return r;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -170,21 +208,30 @@ internal static partial class MathFn
         var c = ConditionalSelect(GreaterThan(x, Create(F64.ExpHi)), Create(F64.ExpHi), x);
         c = ConditionalSelect(LessThan(x, Create(F64.ExpLo)), Create(F64.ExpLo), c);
         var r = ExpReduceD(c, out var t);
-        return ExpScaleD(ExpPolyD(r), t);
+        return ExpScaleD(ExpMinus1D(r), t);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<double> SumMinus1D(Vector512<double> r, Vector512<double> q, Vector512<double> s, Vector512<double> c)
+    {
+        // s*r + s*q + c with |c| >= |s*r| or c = 0, s a power of two: the error of the large sum joins the small term, so only the
+        // last addition rounds.
+        var sr = s * r;
+        var w = c + sr;
+        return w + FusedMultiplyAdd(q, s, sr - (w - c));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<double> Expm1D(Vector512<double> x)
     {
-        // 2^k * (1 + p) - 1 = p*2^k + (2^k - 1): one rounding. Half of it is formed, because 2^k overflows in the last binade.
+        // 2^k (1 + r + q) - 1. Half of it is formed, because 2^k overflows in the last binade.
         var c = ConditionalSelect(GreaterThan(x, Create(F64.ExpHi)), Create(F64.ExpHi), x);
         c = ConditionalSelect(LessThan(x, Create(F64.Expm1Lo)), Create(F64.Expm1Lo), c);
-        var r = ExpReduceD(c, out var t);
-        var p = ExpPolyD(r);
+        var r = ExpSplitD(c, out var t, out var q);
         var h = Pow2D(t - Create(1.0));
-        var y = FusedMultiplyAdd(p, h, h - Create(0.5));
-        // For k = 0 the answer is p itself, subnormals included; the sign is put back because -0 was lost in r*r*P + r.
-        return OrSignD(ConditionalSelect(Vector512.Equals(t, Create(F64.Magic)), p, y + y), x);
+        var y = SumMinus1D(r, q, h, h - Create(0.5));
+        // For k = 0 the answer is r + q itself, subnormals included; the sign is put back because -0 was lost in the sum.
+        return OrSignD(ConditionalSelect(Vector512.Equals(t, Create(F64.Magic)), r + q, y + y), x);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -212,9 +259,9 @@ internal static partial class MathFn
         // u = e^(-2|x|) - 1 in (-1, 0] keeps full relative precision near 0; tanh|x| = -u / (2 + u).
         var a = Abs(x);
         a = ConditionalSelect(GreaterThan(a, Create(F64.TanhHi)), Create(F64.TanhHi), a);
-        var r = ExpReduceD(a * Create(-2.0), out var t);
+        var r = ExpSplitD(a * Create(-2.0), out var t, out var q);
         var s = Pow2D(t);
-        var u = FusedMultiplyAdd(ExpPolyD(r), s, s - Create(1.0));
+        var u = SumMinus1D(r, q, s, s - Create(1.0));
         var d = Create(2.0) + u;
         return OrSignD(DivideByD(-u, d, u - (d - Create(2.0))), x);
     }
@@ -226,7 +273,7 @@ internal static partial class MathFn
         var a = Abs(x);
         a = ConditionalSelect(GreaterThan(a, Create(F64.CoshHi)), Create(F64.CoshHi), a);
         var r = ExpReduceD(a, out var t);
-        var h = ExpScaleD(ExpPolyD(r), t - Create(1.0));
+        var h = ExpScaleD(ExpMinus1D(r), t - Create(1.0));
         return h + Create(0.25) / h;
     }
 
@@ -237,11 +284,10 @@ internal static partial class MathFn
         // both.
         var a = Abs(x);
         a = ConditionalSelect(GreaterThan(a, Create(F64.CoshHi)), Create(F64.CoshHi), a);
-        var r = ExpReduceD(a, out var t);
-        var p = ExpPolyD(r);
-        var h = ExpScaleD(p, t - Create(1.0));
+        var r = ExpSplitD(a, out var t, out var q);
+        var h = ExpScaleD(r + q, t - Create(1.0));
         var s = Pow2D(t);
-        var u = FusedMultiplyAdd(p, s, s - Create(1.0));
+        var u = SumMinus1D(r, q, s, s - Create(1.0));
         var small = LessThan(a, Create(1.0));
         var n = ConditionalSelect(small, Create(0.5) * u, Create(-0.25));
         var d = ConditionalSelect(small, u + Create(1.0), h);

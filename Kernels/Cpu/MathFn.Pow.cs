@@ -88,7 +88,7 @@ internal static partial class MathFn
         p = ConditionalSelect(inside, p, ConditionalSelect(GreaterThan(p, Create(0.0)), Create(F64.PowHi), Create(-F64.PowHi)));
         pl = ConditionalSelect(inside, pl, Create(0.0));
         var r = ExpReduceD(p, out var t);
-        return PowEdgesD(x, y, ExpScaleD(ExpPolyD(r + pl), t));
+        return PowEdgesD(x, y, ExpScaleD(ExpMinus1D(r + pl), t));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -96,6 +96,6 @@ internal static partial class MathFn
         Narrow(PowHalf(WidenLower(x), WidenLower(y)), PowHalf(WidenUpper(x), WidenUpper(y)));
 
     // Not inlined twice into every caller: two full f64 functions are worth a call.
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static Vector512<double> PowHalf(Vector512<double> x, Vector512<double> y) => PowEdgesD(x, y, ExpD(y * LogD(Abs(x))));
 }

@@ -1,6 +1,3 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-
 namespace Native;
 
 // Argument reduction for |x| above TrigLimit, one element at a time: rare, so exactness and plain text come before speed.
@@ -16,8 +13,8 @@ internal static partial class MathFn
         0x7527BAC7EBE5F17B, 0x3D0739F78A5292EA, 0x6BFB5FB11F8D5D08, 0x56033046FC7B6BAB
     ];
 
-    // Payne-Hanek, exact for every finite |x| >= 2^-10: the 192 bits of 2/pi that matter, times the 53-bit mantissa, modulo 4 turns of pi/2.
-    // hi + lo = x - q*pi/2 with |hi| <= pi/4, about 100 bits; infinity and NaN give NaN.
+    // Payne-Hanek, exact for every finite |x| >= 2^-10: the 192 bits of 2/pi that matter, times the 53-bit mantissa, modulo 4 turns
+    // of pi/2. hi + lo = x - q*pi/2 with |hi| <= pi/4, about 100 bits; infinity and NaN give NaN.
     private static void TrigReduceExact(double x, out double hi, out double lo, out int q)
     {
         ulong bits = BitConverter.DoubleToUInt64Bits(x) & 0x7FFFFFFFFFFFFFFF;
@@ -34,7 +31,8 @@ internal static partial class MathFn
         int first = exponent - 2 + 64, word = first >> 6, shift = first & 63;
         Span<ulong> w = stackalloc ulong[3];
         for (int i = 0; i < 3; i++)
-            w[i] = shift == 0 ? TwoOverPiBits[word + i] : (TwoOverPiBits[word + i] << shift) | (TwoOverPiBits[word + i + 1] >> (64 - shift));
+            w[i] = shift == 0 ? TwoOverPiBits[word + i]
+                              : (TwoOverPiBits[word + i] << shift) | (TwoOverPiBits[word + i + 1] >> (64 - shift));
         ulong c = mantissa * w[2];
         ulong b = mantissa * w[1] + Math.BigMul(mantissa, w[2], out _);
         ulong carry = b < mantissa * w[1] ? 1UL : 0UL;
@@ -70,34 +68,5 @@ internal static partial class MathFn
             lo = -lo;
         }
         if (x < 0.0) q = -q & 3;
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void TrigHugeF(Vector512<float> x, ref Vector512<float> r, ref Vector512<float> lo, ref Vector512<float> t)
-    {
-        for (int i = 0; i < Vector512<float>.Count; i++)
-        {
-            float xi = x.GetElement(i);
-            if (!(MathF.Abs(xi) > F32.TrigLimit)) continue;
-            TrigReduceExact(xi, out double hi64, out double lo64, out int q);
-            float ri = (float)hi64;
-            r = r.WithElement(i, ri);
-            lo = lo.WithElement(i, (float)((hi64 - (double)ri) + lo64));
-            t = t.WithElement(i, F32.Magic + (float)q);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void TrigHugeD(Vector512<double> x, ref Vector512<double> r, ref Vector512<double> lo, ref Vector512<double> t)
-    {
-        for (int i = 0; i < Vector512<double>.Count; i++)
-        {
-            double xi = x.GetElement(i);
-            if (!(Math.Abs(xi) > F64.TrigLimit)) continue;
-            TrigReduceExact(xi, out double ri, out double li, out int q);
-            r = r.WithElement(i, ri);
-            lo = lo.WithElement(i, li);
-            t = t.WithElement(i, F64.Magic + (double)q);
-        }
     }
 }

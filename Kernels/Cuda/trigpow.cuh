@@ -265,7 +265,7 @@ __device__ __forceinline__ double nat_pow(double x, double y)
     pl = inside ? pl : 0.0;
     double t;
     double r = nat_exp_reduce(p, t);
-    return nat_pow_edges(x, y, nat_exp_scale(nat_exp_poly(r + pl), t));
+    return nat_pow_edges(x, y, nat_exp_scale(nat_exp_minus1(r + pl), t));
 }
 
 __device__ __forceinline__ float nat_pow(float x, float y)
