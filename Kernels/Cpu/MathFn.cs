@@ -8,7 +8,7 @@ namespace Native;
 /// Elementary functions on 512-bit vectors, at most 2 ulp over the whole finite range for float and double, with the same bits on AVX-512,
 /// AVX2, no-FMA hardware and CUDA: only + - * / sqrt, explicit fused multiply-add, bit operations and selections, never a platform libm,
 /// an estimate or an out-of-range conversion. A scalar or a tail goes through the same lanes. Sign and payload of a NaN are not specified.
-/// Kernels/Cuda/common.cuh and trigpow.cuh repeat each function in the same order of operations. The name without suffix is generic; F is
+/// Kernels/Cuda/common.cuh and special.cuh repeat each function in the same order of operations. The name without suffix is generic; F is
 /// float, D double. The build compiles the text of the other MathFn files for 256-bit vectors too (Kernels/Directory.Build.targets).
 /// </summary>
 internal static partial class MathFn
