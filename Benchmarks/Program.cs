@@ -1,1 +1,2 @@
+if (args.Length > 0 && args[0] == "fingerprint") return Native.Benchmarks.FingerprintCommand.Run();
 return 0;

@@ -108,8 +108,8 @@ template <class T> __device__ __forceinline__ T nat_sign(T x) { return x > T(0) 
 
 // ---- exp family (MathFn.Exp.cs)
 
-// e^r - 1 for |r| <= ln(2)/2 + 0.001: r + r^2 Q(r); own weighted Remez fit, degree 5, error with rounded coefficients 2^-28.7
-// relative to e^r - 1.
+// (e^r - 1 - r) / r^2 for |r| <= ln(2)/2 + 0.001; own weighted Remez fit, degree 5, error with rounded coefficients 2^-28.7 relative
+// to e^r - 1.
 __device__ __forceinline__ float nat_exp_poly(float r)
 {
     float p = 0.00019845918f;
@@ -117,11 +117,10 @@ __device__ __forceinline__ float nat_exp_poly(float r)
     p = nat_fma(p, r, 0.00833338965f);
     p = nat_fma(p, r, 0.0416663587f);
     p = nat_fma(p, r, 0.166666657f);
-    p = nat_fma(p, r, 0.5f);
-    return nat_fma(r * r, p, r);
+    return nat_fma(p, r, 0.5f);
 }
 
-// e^r - 1 for |r| <= ln(2)/2 + 0.001: r + r^2 Q(r); own weighted Remez fit, degree 10, error with rounded coefficients 2^-60.3
+// (e^r - 1 - r) / r^2 for |r| <= ln(2)/2 + 0.001; own weighted Remez fit, degree 10, error with rounded coefficients 2^-60.3
 // relative to e^r - 1.
 __device__ __forceinline__ double nat_exp_poly(double r)
 {
@@ -135,8 +134,7 @@ __device__ __forceinline__ double nat_exp_poly(double r)
     p = nat_fma(p, r, 0.008333333333321452);
     p = nat_fma(p, r, 0.041666666666666505);
     p = nat_fma(p, r, 0.16666666666666677);
-    p = nat_fma(p, r, 0.5);
-    return nat_fma(r * r, p, r);
+    return nat_fma(p, r, 0.5);
 }
 
 template <class T> __device__ __forceinline__ T nat_exp_reduce(T x, T& t)
@@ -146,6 +144,22 @@ template <class T> __device__ __forceinline__ T nat_exp_reduce(T x, T& t)
     t = nat_fma(x, nat_k<T>::LOG2E, nat_k<T>::MAGIC);
     T k = t - nat_k<T>::MAGIC;
     return nat_fma(k, -nat_k<T>::LN2_LO, nat_fma(k, -nat_k<T>::LN2_HI, x));
+}
+
+template <class T> __device__ __forceinline__ T nat_exp_minus1(T r)
+{
+    return nat_fma(r * r, nat_exp_poly(r), r);
+}
+
+template <class T> __device__ __forceinline__ T nat_exp_split(T x, T& t, T& q)
+{
+    // e^x = 2^k (1 + r + q): r keeps its rounding error in q, and the two stay apart, because 2^k (1 + r) - 1 may be smaller than r.
+    t = nat_fma(x, nat_k<T>::LOG2E, nat_k<T>::MAGIC);
+    T k = t - nat_k<T>::MAGIC;
+    T r0 = nat_fma(k, -nat_k<T>::LN2_HI, x);
+    T r = nat_fma(k, -nat_k<T>::LN2_LO, r0);
+    q = nat_fma(r * r, nat_exp_poly(r), nat_fma(k, -nat_k<T>::LN2_LO, r0 - r));
+    return r;
 }
 
 template <class T> __device__ __forceinline__ T nat_exp_scale(T p, T t)
@@ -163,21 +177,30 @@ template <class T> __device__ __forceinline__ T nat_exp(T x)
     c = x < nat_k<T>::EXP_LO ? nat_k<T>::EXP_LO : c;
     T t;
     T r = nat_exp_reduce(c, t);
-    return nat_exp_scale(nat_exp_poly(r), t);
+    return nat_exp_scale(nat_exp_minus1(r), t);
+}
+
+template <class T> __device__ __forceinline__ T nat_sum_minus1(T r, T q, T s, T c)
+{
+    // s*r + s*q + c with |c| >= |s*r| or c = 0, s a power of two: the error of the large sum joins the small term, so only the last
+    // addition rounds.
+    T sr = s * r;
+    T w = c + sr;
+    return w + nat_fma(q, s, sr - (w - c));
 }
 
 template <class T> __device__ __forceinline__ T nat_expm1(T x)
 {
-    // 2^k * (1 + p) - 1 = p*2^k + (2^k - 1): one rounding. Half of it is formed, because 2^k overflows in the last binade.
+    // 2^k (1 + r + q) - 1. Half of it is formed, because 2^k overflows in the last binade.
     T c = x > nat_k<T>::EXP_HI ? nat_k<T>::EXP_HI : x;
     c = x < nat_k<T>::EXPM1_LO ? nat_k<T>::EXPM1_LO : c;
     T t;
-    T r = nat_exp_reduce(c, t);
-    T p = nat_exp_poly(r);
+    T q;
+    T r = nat_exp_split(c, t, q);
     T h = nat_pow2(t - T(1));
-    T y = nat_fma(p, h, h - T(0.5));
-    // For k = 0 the answer is p itself, subnormals included; the sign is put back because -0 was lost in r*r*P + r.
-    return nat_or_sign(t == nat_k<T>::MAGIC ? p : y + y, x);
+    T y = nat_sum_minus1(r, q, h, h - T(0.5));
+    // For k = 0 the answer is r + q itself, subnormals included; the sign is put back because -0 was lost in the sum.
+    return nat_or_sign(t == nat_k<T>::MAGIC ? r + q : y + y, x);
 }
 
 template <class T> __device__ __forceinline__ T nat_divide_by(T n, T d, T dl)
@@ -203,9 +226,10 @@ template <class T> __device__ __forceinline__ T nat_tanh(T x)
     T a = nat_abs(x);
     a = a > nat_k<T>::TANH_HI ? nat_k<T>::TANH_HI : a;
     T t;
-    T r = nat_exp_reduce(a * T(-2), t);
+    T q;
+    T r = nat_exp_split(a * T(-2), t, q);
     T s = nat_pow2(t);
-    T u = nat_fma(nat_exp_poly(r), s, s - T(1));
+    T u = nat_sum_minus1(r, q, s, s - T(1));
     T d = T(2) + u;
     return nat_or_sign(nat_divide_by(-u, d, u - (d - T(2))), x);
 }
@@ -217,7 +241,7 @@ template <class T> __device__ __forceinline__ T nat_cosh(T x)
     a = a > nat_k<T>::COSH_HI ? nat_k<T>::COSH_HI : a;
     T t;
     T r = nat_exp_reduce(a, t);
-    T h = nat_exp_scale(nat_exp_poly(r), t - T(1));
+    T h = nat_exp_scale(nat_exp_minus1(r), t - T(1));
     return h + T(0.25) / h;
 }
 
@@ -227,11 +251,11 @@ template <class T> __device__ __forceinline__ T nat_sinh(T x)
     T a = nat_abs(x);
     a = a > nat_k<T>::COSH_HI ? nat_k<T>::COSH_HI : a;
     T t;
-    T r = nat_exp_reduce(a, t);
-    T p = nat_exp_poly(r);
-    T h = nat_exp_scale(p, t - T(1));
+    T q;
+    T r = nat_exp_split(a, t, q);
+    T h = nat_exp_scale(r + q, t - T(1));
     T s = nat_pow2(t);
-    T u = nat_fma(p, s, s - T(1));
+    T u = nat_sum_minus1(r, q, s, s - T(1));
     bool small = a < T(1);
     T n = small ? T(0.5) * u : T(-0.25);
     T d = small ? u + T(1) : h;
@@ -327,89 +351,4 @@ template <class T> __device__ __forceinline__ T nat_softplus(T x)
     T e = nat_exp(-nat_abs(x));
     T u = T(1) + e;
     return (x > T(0) ? x : T(0)) + nat_log_one_plus(u, e - (u - T(1)));
-}
-
-// ---- erf (MathFn.Erf.cs)
-
-// erf(x)/x - 1 in z = x^2 <= 1; own weighted Remez fit, degree 6, error with rounded coefficients 2^-26.0 relative to x.
-__device__ __forceinline__ float nat_erf_small_poly(float z)
-{
-    float p = 7.88913167e-05f;
-    p = nat_fma(p, z, -0.000802084396f);
-    p = nat_fma(p, z, 0.00518953567f);
-    p = nat_fma(p, z, -0.0268544443f);
-    p = nat_fma(p, z, 0.112836003f);
-    p = nat_fma(p, z, -0.37612626f);
-    return nat_fma(p, z, 0.128379166f);
-}
-
-// log(erfc(1 + w)) for w in [0, 3]; own weighted Remez fit, degree 6, error with rounded coefficients 2^-26.9 times erfc, that is
-// absolute in erf.
-__device__ __forceinline__ float nat_erfc_log_poly(float w)
-{
-    float p = 0.000185570156f;
-    p = nat_fma(p, w, -0.00182614964f);
-    p = nat_fma(p, w, 0.00989087578f);
-    p = nat_fma(p, w, -0.0415006801f);
-    p = nat_fma(p, w, -0.84311831f);
-    p = nat_fma(p, w, -2.6389668f);
-    return nat_fma(p, w, -1.84960556f);
-}
-
-// erf(x)/x - 1 in z = x^2 <= 1; own weighted Remez fit, degree 12, error with rounded coefficients 2^-55.9 relative to x.
-__device__ __forceinline__ double nat_erf_small_poly(double z)
-{
-    double p = 5.960685348363502e-11;
-    p = nat_fma(p, z, -1.1374954862909296e-09);
-    p = nat_fma(p, z, 1.466032824399821e-08);
-    p = nat_fma(p, z, -1.6350396109483092e-07);
-    p = nat_fma(p, z, 1.6461008462592439e-06);
-    p = nat_fma(p, z, -1.4925595770910213e-05);
-    p = nat_fma(p, z, 0.00012055331132887413);
-    p = nat_fma(p, z, -0.0008548326981423169);
-    p = nat_fma(p, z, 0.0052239776248283794);
-    p = nat_fma(p, z, -0.026866170645077868);
-    p = nat_fma(p, z, 0.11283791670954885);
-    p = nat_fma(p, z, -0.3761263890318375);
-    return nat_fma(p, z, 0.1283791670955126);
-}
-
-// log(erfc(1 + w)) for w in [0, 5]; own weighted Remez fit, degree 19, error with rounded coefficients 2^-57.2 times erfc, that is
-// absolute in erf.
-__device__ __forceinline__ double nat_erfc_log_poly(double w)
-{
-    double p = -1.223503856885583e-13;
-    p = nat_fma(p, w, 4.115869293203323e-12);
-    p = nat_fma(p, w, -6.404681117342233e-11);
-    p = nat_fma(p, w, 6.119364799395092e-10);
-    p = nat_fma(p, w, -4.002756913449347e-09);
-    p = nat_fma(p, w, 1.8719402059597e-08);
-    p = nat_fma(p, w, -6.145213824143215e-08);
-    p = nat_fma(p, w, 1.1506856719756599e-07);
-    p = nat_fma(p, w, 1.1812160021603294e-07);
-    p = nat_fma(p, w, -2.033206104495264e-06);
-    p = nat_fma(p, w, 9.587372598430928e-06);
-    p = nat_fma(p, w, -2.7146105154543117e-05);
-    p = nat_fma(p, w, 2.6272130200694347e-05);
-    p = nat_fma(p, w, 0.0002373242845034831);
-    p = nat_fma(p, w, -0.001977902954378847);
-    p = nat_fma(p, w, 0.01003382542785738);
-    p = nat_fma(p, w, -0.04156109804618498);
-    p = nat_fma(p, w, -0.8431072563584932);
-    p = nat_fma(p, w, -2.6389675142347913);
-    return nat_fma(p, w, -1.8496055099332482);
-}
-
-template <class T> __device__ __forceinline__ T nat_erf(T x)
-{
-    // Odd polynomial below 1; above, 1 - e^g with g a polynomial for log(erfc): no division and no x*x to be rounded in the
-    // exponent.
-    T a = nat_abs(x);
-    T small = nat_fma(x, nat_erf_small_poly(x * x), x);
-    T g = nat_erfc_log_poly((a > nat_k<T>::ERF_HI ? nat_k<T>::ERF_HI : a) - T(1));
-    T t;
-    T r = nat_exp_reduce(g, t);
-    T s = nat_pow2(t);
-    T big = nat_fma(-nat_exp_poly(r), s, T(1) - s);
-    return a < T(1) ? small : nat_or_sign(big, x);
 }
