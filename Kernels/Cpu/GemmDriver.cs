@@ -75,19 +75,5 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
         }
     }
 
-    /// <summary>Writes a panel as [k][padded]: dest[p * padded + i] = source(i, p) for i &lt; width, zero for the rest.</summary>
-    /// <param name="across">Whether the <paramref name="width"/> values of one p are neighbours in memory (else those of one i are).</param>
-    private static void PackPanel(T* dest, nint padded, T* source, nint ld, nint width, nint k, bool across)
-    {
-        for (nint p = 0; p < k; p++)
-        {
-            T* row = dest + (p * padded);
-            for (nint i = 0; i < width; i++)
-                row[i] = across ? source[(p * ld) + i] : source[(i * ld) + p];
-            for (nint i = width; i < padded; i++)
-                row[i] = T.Zero;
-        }
-    }
-
     private static nint Padded(nint columns) => columns > TLanes.Count ? Width : TLanes.Count;
 }

@@ -1,0 +1,93 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Native;
+
+/// <content>The rearrangements of <c>RunPacked</c>: all write panels of [k][padded], zero beyond the width, except CopyRows.</content>
+internal static unsafe partial class GemmDriver<T, TVec, TLanes>
+{
+    /// <summary>dest[i * step + p] = source[i * ld + p].</summary>
+    private static void CopyRows(T* dest, nint step, T* source, nint ld, nint rows, nint k)
+    {
+        for (nint i = 0; i < rows; i++)
+            new ReadOnlySpan<T>(source + (i * ld), (int)k).CopyTo(new Span<T>(dest + (i * step), (int)k));
+    }
+
+    /// <summary>dest[p * padded + i] = source[p * ld + i]: the panel's columns are neighbours in memory.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void CopyColumns(T* dest, nint padded, T* source, nint ld, nint width, nint k)
+    {
+        nint p = 0;
+        if (width == Width)
+        {
+            for (; p < k; p++)
+            {
+                TLanes.Store(TLanes.Load(source + (p * ld)), dest + (p * padded));
+                TLanes.Store(TLanes.Load(source + (p * ld) + TLanes.Count), dest + (p * padded) + TLanes.Count);
+            }
+        }
+        else if (width == padded && width <= TLanes.Count)
+        {
+            // Full vectors spill over what the next rows overwrite; the last rows, where a spill would leave the panel or the matrix, follow.
+            for (; p < k && (p * padded) + TLanes.Count <= k * padded && (p * ld) + TLanes.Count <= ((k - 1) * ld) + width; p++)
+                TLanes.Store(TLanes.Load(source + (p * ld)), dest + (p * padded));
+        }
+        for (; p < k; p++)
+        {
+            for (nint i = 0; i < width; i++)
+                dest[(p * padded) + i] = source[(p * ld) + i];
+            for (nint i = width; i < padded; i++)
+                dest[(p * padded) + i] = T.Zero;
+        }
+    }
+
+    /// <summary>dest[p * padded + i] = source[i * ld + p]: every column of the panel is contiguous in memory.</summary>
+    private static void Transpose(T* dest, nint padded, T* source, nint ld, nint width, nint k)
+    {
+        nint doneK = 0, doneColumns = 0;
+        if (typeof(T) == typeof(float))
+        {
+            (doneK, doneColumns) = (k / 4 * 4, width / 4 * 4);
+            for (nint i = 0; i < doneColumns; i += 4)
+                Transpose4((float*)dest + i, padded, (float*)source + (i * ld), ld, doneK);
+        }
+        for (nint i = 0; i < width; i++)
+        {
+            for (nint p = i < doneColumns ? doneK : 0; p < k; p++)
+                dest[(p * padded) + i] = source[(i * ld) + p];
+        }
+        for (nint i = width; i < padded; i++)
+        {
+            for (nint p = 0; p < k; p++)
+                dest[(p * padded) + i] = T.Zero;
+        }
+    }
+
+    /// <summary>Four columns of a panel, <paramref name="k"/> a multiple of four, in blocks of 4 x 4.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Transpose4(float* dest, nint padded, float* source, nint ld, nint k)
+    {
+        for (nint p = 0; p < k; p += 4)
+        {
+            Vector128<float> r0 = Vector128.Load(source + p), r1 = Vector128.Load(source + ld + p);
+            Vector128<float> r2 = Vector128.Load(source + (2 * ld) + p), r3 = Vector128.Load(source + (3 * ld) + p);
+            Vector128<double> low01 = Interleave(r0, r1, high: false), high01 = Interleave(r0, r1, high: true);
+            Vector128<double> low23 = Interleave(r2, r3, high: false), high23 = Interleave(r2, r3, high: true);
+            float* d = dest + (p * padded);
+            Vector128.Create(low01.GetLower(), low23.GetLower()).AsSingle().Store(d);
+            Vector128.Create(low01.GetUpper(), low23.GetUpper()).AsSingle().Store(d + padded);
+            Vector128.Create(high01.GetLower(), high23.GetLower()).AsSingle().Store(d + (2 * padded));
+            Vector128.Create(high01.GetUpper(), high23.GetUpper()).AsSingle().Store(d + (3 * padded));
+        }
+    }
+
+    /// <summary>x0 y0 x1 y1, or of the upper halves x2 y2 x3 y3; as doubles, because the next step moves pairs.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<double> Interleave(Vector128<float> x, Vector128<float> y, bool high)
+    {
+        if (Sse.IsSupported)
+            return (high ? Sse.UnpackHigh(x, y) : Sse.UnpackLow(x, y)).AsDouble();
+        return (high ? Vector128.Create(x[2], y[2], x[3], y[3]) : Vector128.Create(x[0], y[0], x[1], y[1])).AsDouble();
+    }
+}
