@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Native;
 
 /// <content>Small and thin products: the kernels read A and B where they lie.</content>
@@ -91,6 +93,7 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddUp(T* sums, nint rows, nint columns, T* c, nint ldc, bool accumulate)
     {
         for (nint i = 0; i < rows; i++, c += ldc)

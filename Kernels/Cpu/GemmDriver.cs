@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace Native;
 
@@ -56,6 +57,7 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
     private static nint RowStart(nint rows, nint panels, nint panel) => (nint)Workers.Start(rows, (int)panels, (int)panel);
 
     /// <summary>One tile of C, at most two vectors wide; a ragged width goes through a small buffer because B is padded there.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tile(
         nint rows, nint columns, nint k, T* a, nint rowStep, nint kStep, T* b, nint ldb, T* c, nint ldc, bool accumulate)
     {

@@ -43,10 +43,11 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
     }
 
     /// <summary>dest[p * padded + i] = source[i * ld + p]: every column of the panel is contiguous in memory.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Transpose(T* dest, nint padded, T* source, nint ld, nint width, nint k)
     {
         nint doneK = 0, doneColumns = 0;
-        if (typeof(T) == typeof(float))
+        if (typeof(T) == typeof(float) && Sse.IsSupported)
         {
             (doneK, doneColumns) = (k / 4 * 4, width / 4 * 4);
             for (nint i = 0; i < doneColumns; i += 4)
@@ -72,22 +73,13 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
         {
             Vector128<float> r0 = Vector128.Load(source + p), r1 = Vector128.Load(source + ld + p);
             Vector128<float> r2 = Vector128.Load(source + (2 * ld) + p), r3 = Vector128.Load(source + (3 * ld) + p);
-            Vector128<double> low01 = Interleave(r0, r1, high: false), high01 = Interleave(r0, r1, high: true);
-            Vector128<double> low23 = Interleave(r2, r3, high: false), high23 = Interleave(r2, r3, high: true);
+            Vector128<float> low01 = Sse.UnpackLow(r0, r1), high01 = Sse.UnpackHigh(r0, r1);
+            Vector128<float> low23 = Sse.UnpackLow(r2, r3), high23 = Sse.UnpackHigh(r2, r3);
             float* d = dest + (p * padded);
-            Vector128.Create(low01.GetLower(), low23.GetLower()).AsSingle().Store(d);
-            Vector128.Create(low01.GetUpper(), low23.GetUpper()).AsSingle().Store(d + padded);
-            Vector128.Create(high01.GetLower(), high23.GetLower()).AsSingle().Store(d + (2 * padded));
-            Vector128.Create(high01.GetUpper(), high23.GetUpper()).AsSingle().Store(d + (3 * padded));
+            Sse.MoveLowToHigh(low01, low23).Store(d);
+            Sse.MoveHighToLow(low23, low01).Store(d + padded);
+            Sse.MoveLowToHigh(high01, high23).Store(d + (2 * padded));
+            Sse.MoveHighToLow(high23, high01).Store(d + (3 * padded));
         }
-    }
-
-    /// <summary>x0 y0 x1 y1, or of the upper halves x2 y2 x3 y3; as doubles, because the next step moves pairs.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<double> Interleave(Vector128<float> x, Vector128<float> y, bool high)
-    {
-        if (Sse.IsSupported)
-            return (high ? Sse.UnpackHigh(x, y) : Sse.UnpackLow(x, y)).AsDouble();
-        return (high ? Vector128.Create(x[2], y[2], x[3], y[3]) : Vector128.Create(x[0], y[0], x[1], y[1])).AsDouble();
     }
 }
