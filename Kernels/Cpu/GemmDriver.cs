@@ -37,12 +37,53 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
                 Clear(p);
             return;
         }
+        if (p.N == 1)
+        {
+            RunColumn(p);
+            return;
+        }
+        if (p.M == 1 && p.TransA)
+        {
+            p.A = Gather(Scratch.Slot.GemmVector, p.A, p.Lda, p.K);
+            p.TransA = false;
+        }
+        Multiply(p);
+    }
+
+    private static void Multiply(Product<T> p)
+    {
         if (!p.TransA && p.TransB && p.K >= TLanes.Count && Math.Min(p.M, p.N) <= DotSide)
             RunDot(p);
         else if (!p.TransB && (p.M <= DirectRows || p.K * p.N * sizeof(T) <= DirectBytes))
             RunDirect(p);
         else
             RunPacked(p);
+    }
+
+    /// <summary>One column: the transposed product, whose operands and result are rows and need no rearranging.</summary>
+    private static void RunColumn(Product<T> p)
+    {
+        T* x = p.TransB ? p.B : Gather(Scratch.Slot.GemmVector, p.B, p.Ldb, p.K);
+        T* y = p.Ldc == 1 || p.M == 1 ? p.C : Gather(Scratch.Slot.GemmColumn, p.C, p.Ldc, p.M);
+        Multiply(new()
+        {
+            TransA = false, TransB = !p.TransA, M = 1, N = p.M, K = p.K,
+            A = x, Lda = p.K, B = p.A, Ldb = p.Lda, C = y, Ldc = p.M, Accumulate = p.Accumulate,
+        });
+        for (nint i = 0; y != p.C && i < p.M; i++)
+            p.C[i * p.Ldc] = y[i];
+    }
+
+    /// <summary>The elements <paramref name="step"/> apart as neighbours: where they are if they are, else copied.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static T* Gather(Scratch.Slot slot, T* source, nint step, nint count)
+    {
+        if (step == 1)
+            return source;
+        T* dest = Scratch.Get<T>(slot, count);
+        for (nint i = 0; i < count; i++)
+            dest[i] = source[i * step];
+        return dest;
     }
 
     private static void Clear(Product<T> p)
