@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace Native;
 
@@ -36,12 +37,53 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
                 Clear(p);
             return;
         }
+        if (p.N == 1)
+        {
+            RunColumn(p);
+            return;
+        }
+        if (p.M == 1 && p.TransA)
+        {
+            p.A = Gather(Scratch.Slot.GemmVector, p.A, p.Lda, p.K);
+            p.TransA = false;
+        }
+        Multiply(p);
+    }
+
+    private static void Multiply(Product<T> p)
+    {
         if (!p.TransA && p.TransB && p.K >= TLanes.Count && Math.Min(p.M, p.N) <= DotSide)
             RunDot(p);
         else if (!p.TransB && (p.M <= DirectRows || p.K * p.N * sizeof(T) <= DirectBytes))
             RunDirect(p);
         else
             RunPacked(p);
+    }
+
+    /// <summary>One column: the transposed product, whose operands and result are rows and need no rearranging.</summary>
+    private static void RunColumn(Product<T> p)
+    {
+        T* x = p.TransB ? p.B : Gather(Scratch.Slot.GemmVector, p.B, p.Ldb, p.K);
+        T* y = p.Ldc == 1 || p.M == 1 ? p.C : Gather(Scratch.Slot.GemmColumn, p.C, p.Ldc, p.M);
+        Multiply(new()
+        {
+            TransA = false, TransB = !p.TransA, M = 1, N = p.M, K = p.K,
+            A = x, Lda = p.K, B = p.A, Ldb = p.Lda, C = y, Ldc = p.M, Accumulate = p.Accumulate,
+        });
+        for (nint i = 0; y != p.C && i < p.M; i++)
+            p.C[i * p.Ldc] = y[i];
+    }
+
+    /// <summary>The elements <paramref name="step"/> apart as neighbours: where they are if they are, else copied.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static T* Gather(Scratch.Slot slot, T* source, nint step, nint count)
+    {
+        if (step == 1)
+            return source;
+        T* dest = Scratch.Get<T>(slot, count);
+        for (nint i = 0; i < count; i++)
+            dest[i] = source[i * step];
+        return dest;
     }
 
     private static void Clear(Product<T> p)
@@ -56,6 +98,7 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
     private static nint RowStart(nint rows, nint panels, nint panel) => (nint)Workers.Start(rows, (int)panels, (int)panel);
 
     /// <summary>One tile of C, at most two vectors wide; a ragged width goes through a small buffer because B is padded there.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tile(
         nint rows, nint columns, nint k, T* a, nint rowStep, nint kStep, T* b, nint ldb, T* c, nint ldc, bool accumulate)
     {
@@ -72,20 +115,6 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
             T* from = tile + (i * Width), to = c + (i * ldc);
             for (nint j = 0; j < columns; j++)
                 to[j] = accumulate ? to[j] + from[j] : from[j];
-        }
-    }
-
-    /// <summary>Writes a panel as [k][padded]: dest[p * padded + i] = source(i, p) for i &lt; width, zero for the rest.</summary>
-    /// <param name="across">Whether the <paramref name="width"/> values of one p are neighbours in memory (else those of one i are).</param>
-    private static void PackPanel(T* dest, nint padded, T* source, nint ld, nint width, nint k, bool across)
-    {
-        for (nint p = 0; p < k; p++)
-        {
-            T* row = dest + (p * padded);
-            for (nint i = 0; i < width; i++)
-                row[i] = across ? source[(p * ld) + i] : source[(i * ld) + p];
-            for (nint i = width; i < padded; i++)
-                row[i] = T.Zero;
         }
     }
 

@@ -13,6 +13,7 @@ internal static unsafe class Scratch
         GemmEdge,
         GemmTile,
         GemmVector,
+        GemmColumn,
         ConvA,
         ConvB,
         ConvC,
