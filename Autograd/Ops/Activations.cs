@@ -9,28 +9,28 @@ public static partial class Ops
     /// <summary>Hyperbolic tangent.</summary>
     public static readonly UnaryOp Tanh = Define<TanhFn>("tanh", cuda: "nat_tanh(a)",
         vjp: (g, _, y) => TanhGrad!.Apply(g, y),
-        new(-3, 3), composed: (g, _, y, _, _) => Mul.Apply(g, AddScalar.Apply(Neg.Apply(Square.Apply(y)), 1)));
+        new(-3, 3), composed: (g, _, y, _, _) => g * (1 - y.Square()));
 
     /// <summary>g * (1 - y^2).</summary>
     public static readonly BinaryOp TanhGrad = Define<TanhGradFn>("tanh_grad", cuda: "a * (T(1) - b * b)",
         vjpA: (gg, _, y, _) => TanhGrad!.Apply(gg, y),
-        vjpB: (gg, g, y, _) => MulScalar.Apply(Mul.Apply(gg, Mul.Apply(g, y)), -2),
+        vjpB: (gg, g, y, _) => gg * (g * y) * -2,
         [new(-2, 2), new(-0.9, 0.9)]);
 
     /// <summary>1 / (1 + e^-x).</summary>
     public static readonly UnaryOp Sigmoid = Define<SigmoidFn>("sigmoid", cuda: "nat_sigmoid(a)",
         vjp: (g, _, y) => SigmoidGrad!.Apply(g, y),
-        new(-3, 3), composed: (g, _, y, _, _) => Mul.Apply(g, Mul.Apply(y, AddScalar.Apply(Neg.Apply(y), 1))));
+        new(-3, 3), composed: (g, _, y, _, _) => g * (y * (1 - y)));
 
     /// <summary>g * y * (1 - y).</summary>
     public static readonly BinaryOp SigmoidGrad = Define<SigmoidGradFn>("sigmoid_grad", cuda: "a * (b * (T(1) - b))",
         vjpA: (gg, _, y, _) => SigmoidGrad!.Apply(gg, y),
-        vjpB: (gg, g, y, _) => Mul.Apply(gg, Mul.Apply(g, AddScalar.Apply(MulScalar.Apply(y, -2), 1))),
+        vjpB: (gg, g, y, _) => gg * (g * (1 - y * 2)),
         [new(-2, 2), new(0.1, 0.9)]);
 
     /// <summary>log(1 + e^x), without overflow. A row of its own: as max(x,0) + log(1+exp(-|x|)) its second derivative would be wrong at 0.</summary>
     public static readonly UnaryOp Softplus = Define<SoftplusFn>("softplus", cuda: "nat_softplus(a)",
-        vjp: (g, x, _) => Mul.Apply(g, Sigmoid.Apply(x)),
+        vjp: (g, x, _) => g * x.Sigmoid(),
         new(-3, 3));
 
     /// <summary>max(x, 0); NaN stays NaN; the derivative at 0 is 0.</summary>

@@ -15,31 +15,31 @@ public static partial class Ops
     /// <summary>a - b.</summary>
     public static readonly BinaryOp Sub = Define<SubFn>("sub", cuda: "a - b",
         vjpA: (g, _, _, _) => g,
-        vjpB: (g, _, _, _) => Neg!.Apply(g),
+        vjpB: (g, _, _, _) => -g,
         [new(-2, 2), new(-2, 2)], Domain.Number);
 
     /// <summary>a * b.</summary>
     public static readonly BinaryOp Mul = Define<MulFn>("mul", cuda: "a * b",
-        vjpA: (g, _, b, _) => Mul!.Apply(g, b),
-        vjpB: (g, a, _, _) => Mul!.Apply(g, a),
+        vjpA: (g, _, b, _) => g * b,
+        vjpB: (g, a, _, _) => g * a,
         [new(-2, 2), new(-2, 2)], Domain.Number);
 
     /// <summary>a / b, floating point only.</summary>
     public static readonly BinaryOp Div = Define<DivFn>("div", cuda: "a / b",
-        vjpA: (g, _, b, _) => Div!.Apply(g, b),
-        vjpB: (g, _, b, y) => Neg!.Apply(Mul.Apply(g, Div!.Apply(y, b))),
+        vjpA: (g, _, b, _) => g / b,
+        vjpB: (g, _, b, y) => -(g * (y / b)),
         [new(-2, 2), new(0.5, 2)]);
 
     /// <summary>a to the power b, as C's pow: NaN for a negative base with a fractional exponent. d/db is 0 where a = 0 and b is not negative, as in PyTorch.</summary>
     public static readonly BinaryOp Pow = Define<PowFn>("pow", cuda: "nat_pow(a, b)",
-        vjpA: (g, a, b, _) => Mul.Apply(g, Mul.Apply(b, Pow!.Apply(a, AddScalar!.Apply(b, -1)))),
-        vjpB: (g, a, _, y) => Mul.Apply(g, MulNoNan!.Apply(y, Log!.Apply(a))),
+        vjpA: (g, a, b, _) => g * (b * a.Pow(b - 1)),
+        vjpB: (g, a, _, y) => g * MulNoNan!.Apply(y, a.Log()),
         [new(0.3, 2.5), new(-2, 2)]);
 
     /// <summary>a * b, but 0 where a is 0 even if b is infinite or NaN: x*log(x) at 0.</summary>
     public static readonly BinaryOp MulNoNan = Define<MulNoNanFn>("mul_no_nan", cuda: "a == T(0) ? T(0) : a * b",
-        vjpA: (g, _, b, _) => Mul.Apply(g, b),
-        vjpB: (g, a, _, _) => Mul.Apply(g, a),
+        vjpA: (g, _, b, _) => g * b,
+        vjpB: (g, a, _, _) => g * a,
         [new(0.1, 2), new(-2, 2)]);
 
     /// <summary>x + p.</summary>
@@ -49,27 +49,27 @@ public static partial class Ops
 
     /// <summary>x * p.</summary>
     public static readonly UnaryOp MulScalar = Define<MulScalarFn>("mul_scalar", cuda: "a * p",
-        vjp: (g, _, _, p, _) => MulScalar!.Apply(g, p),
+        vjp: (g, _, _, p, _) => g * p,
         new(-2, 2), [(-0.75, 0)], Domain.Number);
 
     /// <summary>p / x.</summary>
     public static readonly UnaryOp DivInto = Define<DivIntoFn>("div_into", cuda: "p / a",
-        vjp: (g, x, y, _, _) => Neg!.Apply(Mul.Apply(g, Div.Apply(y, x))),
+        vjp: (g, x, y, _, _) => -(g * (y / x)),
         new(0.5, 2), [(1, 0), (-2.5, 0)]);
 
     /// <summary>x to the constant power p.</summary>
     public static readonly UnaryOp PowScalar = Define<PowScalarFn>("pow_scalar", cuda: "nat_pow(a, p)",
-        vjp: (g, x, _, p, _) => p == 0 ? null : Mul.Apply(g, MulScalar.Apply(p == 1 ? Tensor.OnesLike(x) : PowScalar!.Apply(x, p - 1), p)),
+        vjp: (g, x, _, p, _) => p switch { 0 => null, 1 => g, 2 => g * x * 2, _ => g * x.Pow(p - 1) * p },
         new(0.3, 2.5), [(3, 0), (0.5, 0), (-1.5, 0), (1, 0), (2, 0)]);
 
     /// <summary>-x.</summary>
     public static readonly UnaryOp Neg = Define<NegFn>("neg", cuda: "-a",
-        vjp: (g, _, _) => Neg!.Apply(g),
+        vjp: (g, _, _) => -g,
         new(-2, 2), Domain.Number);
 
     /// <summary>x * x.</summary>
     public static readonly UnaryOp Square = Define<SquareFn>("square", cuda: "a * a",
-        vjp: (g, x, _) => MulScalar.Apply(Mul.Apply(g, x), 2),
+        vjp: (g, x, _) => g * x * 2,
         new(-2, 2), Domain.Number);
 
     private static UnaryOp Define<F>(string name, string cuda, UnaryVjp vjp, SampleDomain domain, Domain dtypes = Domain.Float, ParamVjp? composed = null)

@@ -8,57 +8,57 @@ public static partial class Ops
 {
     /// <summary>Square root.</summary>
     public static readonly UnaryOp Sqrt = Define<SqrtFn>("sqrt", cuda: "sqrt(a)",
-        vjp: (g, _, y) => MulScalar.Apply(Div.Apply(g, y), 0.5),
+        vjp: (g, _, y) => g / y * 0.5,
         new(0.3, 3));
 
     /// <summary>1 / sqrt(x).</summary>
     public static readonly UnaryOp Rsqrt = Define<RsqrtFn>("rsqrt", cuda: "nat_rsqrt(a)",
-        vjp: (g, _, y) => MulScalar.Apply(Mul.Apply(g, Mul.Apply(y, Square.Apply(y))), -0.5),
+        vjp: (g, _, y) => g * (y * y.Square()) * -0.5,
         new(0.3, 3));
 
     /// <summary>e to the x.</summary>
     public static readonly UnaryOp Exp = Define<ExpFn>("exp", cuda: "nat_exp(a)",
-        vjp: (g, _, y) => Mul.Apply(g, y),
+        vjp: (g, _, y) => g * y,
         new(-2, 2));
 
     /// <summary>e to the x, minus 1, exact near 0.</summary>
     public static readonly UnaryOp Expm1 = Define<Expm1Fn>("expm1", cuda: "nat_expm1(a)",
-        vjp: (g, _, y) => Mul.Apply(g, AddScalar.Apply(y, 1)),
+        vjp: (g, _, y) => g * (y + 1),
         new(-2, 2));
 
     /// <summary>Natural logarithm.</summary>
     public static readonly UnaryOp Log = Define<LogFn>("log", cuda: "nat_log(a)",
-        vjp: (g, x, _) => Div.Apply(g, x),
+        vjp: (g, x, _) => g / x,
         new(0.3, 3));
 
     /// <summary>log(1 + x), exact near 0.</summary>
     public static readonly UnaryOp Log1p = Define<Log1pFn>("log1p", cuda: "nat_log1p(a)",
-        vjp: (g, x, _) => Div.Apply(g, AddScalar.Apply(x, 1)),
+        vjp: (g, x, _) => g / (x + 1),
         new(-0.6, 2));
 
     /// <summary>Sine, radians.</summary>
     public static readonly UnaryOp Sin = Define<SinFn>("sin", cuda: "nat_sin(a)",
-        vjp: (g, x, _) => Mul.Apply(g, Cos!.Apply(x)),
+        vjp: (g, x, _) => g * x.Cos(),
         new(-3, 3));
 
     /// <summary>Cosine, radians.</summary>
     public static readonly UnaryOp Cos = Define<CosFn>("cos", cuda: "nat_cos(a)",
-        vjp: (g, x, _) => Neg.Apply(Mul.Apply(g, Sin.Apply(x))),
+        vjp: (g, x, _) => -(g * x.Sin()),
         new(-3, 3));
 
     /// <summary>Hyperbolic cosine.</summary>
     public static readonly UnaryOp Cosh = Define<CoshFn>("cosh", cuda: "nat_cosh(a)",
-        vjp: (g, x, _) => Mul.Apply(g, Sinh!.Apply(x)),
+        vjp: (g, x, _) => g * x.Sinh(),
         new(-2, 2));
 
     /// <summary>Hyperbolic sine.</summary>
     public static readonly UnaryOp Sinh = Define<SinhFn>("sinh", cuda: "nat_sinh(a)",
-        vjp: (g, x, _) => Mul.Apply(g, Cosh.Apply(x)),
+        vjp: (g, x, _) => g * x.Cosh(),
         new(-2, 2));
 
     /// <summary>The error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x.</summary>
     public static readonly UnaryOp Erf = Define<ErfFn>("erf", cuda: "nat_erf(a)",
-        vjp: (g, x, _) => Mul.Apply(g, MulScalar.Apply(Exp.Apply(Neg.Apply(Square.Apply(x))), 1.1283791670955126)),
+        vjp: (g, x, _) => g * (-x.Square()).Exp() * 1.1283791670955126,
         new(-2, 2));
 
     private readonly struct SqrtFn : IUnaryFn

@@ -8,7 +8,7 @@ public static partial class Ops
 {
     /// <summary>|x|; the derivative at 0 is 0.</summary>
     public static readonly UnaryOp Abs = Define<AbsFn>("abs", cuda: "a < T(0) ? -a : (a == T(0) ? T(0) : a)",
-        vjp: (g, x, _) => Mul.Apply(g, Sign!.Apply(x)),
+        vjp: (g, x, _) => g * x.Sign(),
         new(-2, 2, 0), Domain.Number);
 
     /// <summary>-1, 0 or 1, and 0 for NaN. Constant between its jumps: its derivative is 0.</summary>
@@ -34,14 +34,14 @@ public static partial class Ops
 
     /// <summary>The larger of two; NaN wins; at a tie each side gets half of the gradient.</summary>
     public static readonly BinaryOp Maximum = Define<MaximumFn>("maximum", cuda: "a != a ? a : (a > b ? a : b)",
-        vjpA: (g, a, b, _) => Mul.Apply(g, Above!.Apply(a, b)),
-        vjpB: (g, a, b, _) => Mul.Apply(g, Above!.Apply(b, a)),
+        vjpA: (g, a, b, _) => g * Above!.Apply(a, b),
+        vjpB: (g, a, b, _) => g * Above!.Apply(b, a),
         [new(-2, -0.1), new(0.1, 2)], Domain.Number);
 
     /// <summary>The smaller of two; NaN wins; at a tie each side gets half of the gradient.</summary>
     public static readonly BinaryOp Minimum = Define<MinimumFn>("minimum", cuda: "a != a ? a : (a < b ? a : b)",
-        vjpA: (g, a, b, _) => Mul.Apply(g, Above!.Apply(b, a)),
-        vjpB: (g, a, b, _) => Mul.Apply(g, Above!.Apply(a, b)),
+        vjpA: (g, a, b, _) => g * Above!.Apply(b, a),
+        vjpB: (g, a, b, _) => g * Above!.Apply(a, b),
         [new(-2, -0.1), new(0.1, 2)], Domain.Number);
 
     /// <summary>1 where a &gt; b, 1/2 where equal, else 0: a tie's share. Piecewise constant: its derivatives are 0.</summary>
