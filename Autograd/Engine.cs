@@ -39,21 +39,33 @@ internal sealed class Engine
     {
         using var scope = createGraph ? null : TensorScope.Begin("backward");
         var engine = new Engine(createGraph, retainGraph, targets);
-        engine.Walk(ys, seeds, () =>
+        engine.Walk(ys, seeds, engine.CollectTargets);
+        foreach (var t in engine._captured)
         {
-            for (int i = 0; i < targets.Count; i++)
-            {
-                if (targets[i].Node is LeafNode leaf && leaf.Visit == engine._run)
-                    engine._captured[i] = leaf.Pending;
-                if (engine._captured[i] is null && engine._reached.Contains(targets[i].Node!))
-                    engine._captured[i] = Tensor.ZerosLike(targets[i]);
-            }
-        });
-        if (scope is not null)
-            foreach (var t in engine._captured)
-                if (t is not null)
-                    engine._ambient.MoveOutward(t.Storage);
+            if (t is null)
+                continue;
+            t.Storage.EngineRefs--;
+            if (scope is not null)
+                engine._ambient.MoveOutward(t.Storage);
+        }
         return engine._captured;
+    }
+
+    // Each captured gradient is held once more, so that dropping what is in flight does not free it.
+    private void CollectTargets()
+    {
+        for (int i = 0; i < _captured.Length; i++)
+        {
+            if (_captured[i] is not null)
+                continue;
+            var node = _targets![i].Node!;
+            if (node is LeafNode leaf && leaf.Visit == _run)
+                _captured[i] = leaf.Pending;
+            else if (_reached.Contains(node))
+                _captured[i] = Tensor.ZerosLike(_targets[i]);
+            if (_captured[i] is { } g)
+                g.Storage.EngineRefs++;
+        }
     }
 
     /// <summary>Adds gradients into <see cref="Tensor.Grad"/> of every leaf below.</summary>

@@ -32,22 +32,22 @@ internal static unsafe class CopyKernels
         switch (y.DType)
         {
             case DType.F32:
-                Fill(y, (float)value);
+                FillWith(y, (float)value);
                 break;
             case DType.F64:
-                Fill(y, value);
+                FillWith(y, value);
                 break;
             case DType.I32:
-                Fill(y, (int)value);
+                FillWith(y, (int)value);
                 break;
             case DType.I64:
-                Fill(y, (long)value);
+                FillWith(y, (long)value);
                 break;
             case DType.U8:
-                Fill(y, (byte)value);
+                FillWith(y, (byte)value);
                 break;
             default:
-                Fill(y, (byte)(value != 0 ? 1 : 0));
+                FillWith(y, (byte)(value != 0 ? 1 : 0));
                 break;
         }
     }
@@ -86,7 +86,7 @@ internal static unsafe class CopyKernels
             throw new KernelException($"{name}: no kernel for {t.Device}.");
     }
 
-    private static void Fill<T>(Tensor y, T value) where T : unmanaged
+    private static void FillWith<T>(Tensor y, T value) where T : unmanaged
     {
         T* p = y.Data<T>();
         for (long i = 0; i < y.Count; i += int.MaxValue)

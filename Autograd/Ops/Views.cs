@@ -37,6 +37,20 @@ internal sealed class ReshapeOp(Shape shape) : ViewOp("reshape")
         x.Layout.Reshape(shape) ?? throw new ShapeException($"reshape: {x.Describe()} with strides {Shape.Format(x.Layout.Strides)} has no view of shape {shape}. Call Contiguous() first.");
 
     private protected override Tensor Backward(Tensor g, Layout input) => g.Reshape(input.Shape);
+
+    internal static IEnumerable<Sample> Samples()
+    {
+        yield return new("split and merge", x => [x[0].Reshape(3, 2, 2)], new SampleInput([2, 6])) { Reference = x => [x[0]] };
+        yield return new("to scalar", x => [x[0].Reshape()], new SampleInput([1, 1])) { Reference = x => [x[0]] };
+        yield return new("empty", x => [x[0].Reshape(0, -1, 2)], new SampleInput([0, 6])) { Reference = x => [x[0]], Orders = 0 };
+    }
+
+    internal static IEnumerable<ErrorSample> Errors()
+    {
+        yield return new("count", () => Tensor.Zeros([2, 3]).Reshape(4, 2), "reshape: shape [4,2] has 8 elements, f32[2,3]@cpu has 6.");
+        yield return new("two unknown", () => Tensor.Zeros([2, 3]).Reshape(-1, -1), "only one dim may be -1");
+        yield return new("not divisible", () => Tensor.Zeros([2, 3]).Reshape(4, -1), "cannot infer dim 1 of [4,-1]");
+    }
 }
 
 internal sealed class PermuteOp(int[] order) : ViewOp("permute")
@@ -50,6 +64,29 @@ internal sealed class PermuteOp(int[] order) : ViewOp("permute")
             inverse[order[i]] = i;
         return new PermuteOp(inverse).Apply(g);
     }
+
+    internal static IEnumerable<Sample> Samples()
+    {
+        yield return new("transpose", x => [x[0].T], new SampleInput([3, 4])) { Reference = x => [Reorder(x[0], [3, 4], [1, 0])] };
+        yield return new("rotate", x => [x[0].Permute(2, 0, 1)], new SampleInput([2, 3, 4])) { Reference = x => [Reorder(x[0], [2, 3, 4], [2, 0, 1])] };
+    }
+
+    internal static IEnumerable<ErrorSample> Errors()
+    {
+        yield return new("twice", () => Tensor.Zeros([2, 3]).Permute(0, 0), "permute: dim 0 is named twice for f32[2,3]@cpu");
+        yield return new("count", () => Tensor.Zeros([2, 3]).Permute(0), "permute: 1 dims named for f32[2,3]@cpu, which has 2");
+        yield return new("scalar", () => _ = Tensor.Zeros([3]).T, "transpose: T needs at least two dims");
+    }
+
+    private static double[] Reorder(double[] x, long[] dims, int[] order)
+    {
+        var y = new double[x.Length];
+        var target = Layout.Of(dims).Permute(order);
+        var walk = new LayoutWalk(target);
+        for (int i = 0; walk.Next(out long at); i++)
+            y[i] = x[at];
+        return y;
+    }
 }
 
 internal sealed class ExpandOp(Shape shape) : ViewOp("expand")
@@ -58,6 +95,17 @@ internal sealed class ExpandOp(Shape shape) : ViewOp("expand")
         x.Layout.Expand(shape) ?? throw new ShapeException($"expand: {x.Describe()} does not stretch to {shape}; only dims of size 1 stretch.");
 
     private protected override Tensor Backward(Tensor g, Layout input) => Reductions.SumTo(g, input.Shape);
+
+    internal static IEnumerable<Sample> Samples()
+    {
+        yield return new("rows", x => [x[0].Expand([2, 3])], new SampleInput([3])) { Reference = x => [[.. x[0], .. x[0]]] };
+        yield return new("columns", x => [x[0].Expand([2, 3])], new SampleInput([2, 1])) { Reference = x => [[x[0][0], x[0][0], x[0][0], x[0][1], x[0][1], x[0][1]]] };
+    }
+
+    internal static IEnumerable<ErrorSample> Errors()
+    {
+        yield return new("not one", () => Tensor.Zeros([2, 3]).Expand([4, 3]), "expand: f32[2,3]@cpu does not stretch to [4,3]");
+    }
 }
 
 /// <summary>Copies into row-major order.</summary>
@@ -70,6 +118,11 @@ internal sealed class ContiguousOp() : StructuredOp("contiguous")
     public override void Forward(Inputs x, Outputs y) => CopyKernels.Copy(x[0], y[0]);
 
     public override Tensor?[] Backward(Tensor g, Saved s) => [g];
+
+    internal static IEnumerable<Sample> Samples()
+    {
+        yield return new("copy", x => [x[0].Clone()], new SampleInput([2, 3])) { Reference = x => [x[0]] };
+    }
 }
 
 /// <summary>Converts the element type.</summary>
@@ -82,6 +135,14 @@ internal sealed class CastOp(DType to, DType from) : StructuredOp("cast")
     public override void Forward(Inputs x, Outputs y) => CopyKernels.Cast(x[0], y[0]);
 
     public override Tensor?[] Backward(Tensor g, Saved s) => [new CastOp(from, to).Apply(g)];
+
+    internal static IEnumerable<Sample> Samples()
+    {
+        yield return new("to f64", x => [x[0].To(DType.F64)], new SampleInput([2, 3])) { Reference = x => [x[0]] };
+        yield return new("to i32", x => [x[0].To(DType.I32)], new SampleInput([7]) { Kinks = [-1, 0, 1] }) { Reference = x => [[.. x[0].Select(Math.Truncate)]], Orders = 0 };
+        yield return new("from i64", x => [x[0].To(DType.F32)], new SampleInput([7], -5, 5) { DType = DType.I64 }) { Reference = x => [x[0]], Orders = 0 };
+        yield return new("to bool", x => [x[0].To(DType.Bool)], new SampleInput([3]) { DType = DType.I32, Values = [0, 2, -1] }) { Reference = _ => [[0, 1, 1]], Orders = 0 };
+    }
 }
 
 /// <summary>Geometry as methods of <see cref="Tensor"/>.</summary>

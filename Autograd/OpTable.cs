@@ -1,0 +1,171 @@
+using System.Reflection;
+
+namespace Native;
+
+/// <summary>One input of a sample: how the generated tests make it.</summary>
+/// <param name="Shape">Dims.</param>
+/// <param name="Low">Lower end of the values.</param>
+/// <param name="High">Upper end of the values (exclusive for integers).</param>
+internal sealed record SampleInput(Shape Shape, double Low = -2, double High = 2)
+{
+    /// <summary>Null: the floating dtype under test, differentiable. Otherwise exactly this one, and constant.</summary>
+    public DType? DType { get; init; }
+
+    /// <summary>Points that floating values stay at least 0.1 away from.</summary>
+    public double[] Kinks { get; init; } = [];
+
+    /// <summary>No two values closer than 0.05: for max, sort and their like.</summary>
+    public bool Distinct { get; init; }
+
+    /// <summary>Fixed values (offsets, permutations) instead of random ones.</summary>
+    public double[]? Values { get; init; }
+}
+
+/// <summary>
+/// One application of an operation, with everything the generated tests need: inputs, how to run it on them, and the answer computed
+/// naively in double precision.
+/// </summary>
+/// <param name="Label">Distinguishes the samples of one op.</param>
+/// <param name="Run">Applies the op; several outputs are all checked.</param>
+/// <param name="Inputs">What to apply it to.</param>
+internal sealed record Sample(string Label, Func<Tensor[], Tensor[]> Run, params SampleInput[] Inputs)
+{
+    /// <summary>Values of every output, row-major, from row-major inputs (integers as doubles). Written as plain loops, sharing no code with the kernels.</summary>
+    public Func<double[][], double[][]>? Reference { get; init; }
+
+    /// <summary>Highest order of derivative to check; 0 when there is none.</summary>
+    public int Orders { get; init; } = 3;
+
+    /// <summary>The same result composed of other ops, where this op is a fusion; the tests demand that both agree, and their derivatives.</summary>
+    public Func<Tensor[], Tensor[]>? Composed { get; init; }
+
+    /// <summary>Also run with f32 inputs (default); off for samples whose f32 rounding is not meaningful.</summary>
+    public bool Single { get; init; } = true;
+}
+
+/// <summary>A mistake and the sentence it must be answered with (a part of it that identifies it).</summary>
+/// <param name="Label">Distinguishes the mistakes of one op.</param>
+/// <param name="Run">Must throw a <see cref="TensorException"/>.</param>
+/// <param name="Message">Text that the message must contain.</param>
+internal sealed record ErrorSample(string Label, Action Run, string Message);
+
+/// <summary>An op and its samples.</summary>
+/// <param name="Name">The op's name.</param>
+/// <param name="Op">The row, for pointwise and reduction rows; null for structured ops, whose instances carry parameters.</param>
+/// <param name="Samples">What to try.</param>
+/// <param name="Errors">Mistakes to try.</param>
+internal sealed record OpRow(string Name, Op? Op, IReadOnlyList<Sample> Samples, IReadOnlyList<ErrorSample> Errors);
+
+/// <summary>
+/// The list of every op. Pointwise and reduction rows are the fields of <see cref="Ops"/>; structured and view ops are the classes of
+/// this assembly, each with a static <c>Samples()</c> (and, where mistakes are possible, <c>Errors()</c>). A test fails for an op
+/// without samples, so nothing can be added untested.
+/// </summary>
+internal static class OpTable
+{
+    /// <summary>Every op, by name.</summary>
+    public static IReadOnlyList<OpRow> All { get; } = [.. Rows().OrderBy(r => r.Name, StringComparer.Ordinal)];
+
+    /// <summary>Structured and view op classes that state no samples: must be empty.</summary>
+    public static IEnumerable<Type> Untested => StructuredTypes().Where(t => Method(t, "Samples") is null);
+
+    private static IEnumerable<OpRow> Rows()
+    {
+        foreach (var field in typeof(Ops).GetFields(BindingFlags.Public | BindingFlags.Static))
+            switch (field.GetValue(null))
+            {
+                case PointwiseOp op:
+                    yield return new OpRow(op.Name, op, [.. PointwiseSamples(op)], []);
+                    break;
+                case ReduceOp op:
+                    yield return new OpRow(op.Name, op, [.. ReduceSamples(op)], []);
+                    break;
+            }
+        foreach (var type in StructuredTypes())
+        {
+            if (Method(type, "Samples")?.Invoke(null, null) is not IEnumerable<Sample> samples)
+                continue;
+            var errors = Method(type, "Errors")?.Invoke(null, null) as IEnumerable<ErrorSample> ?? [];
+            yield return new OpRow(Label(type), null, [.. samples], [.. errors]);
+        }
+    }
+
+    private static IEnumerable<Type> StructuredTypes() =>
+        typeof(OpTable).Assembly.GetTypes().Where(t => !t.IsAbstract && (t.IsSubclassOf(typeof(StructuredOp)) || t.IsSubclassOf(typeof(ViewOp))));
+
+    private static MethodInfo? Method(Type type, string name) => type.GetMethod(name, BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic, []);
+
+    private static string Label(Type type) => type.Name.EndsWith("Op", StringComparison.Ordinal) ? type.Name[..^2] : type.Name;
+
+    private static IEnumerable<Sample> PointwiseSamples(PointwiseOp op)
+    {
+        // The shapes that break loops: a scalar, one element, a tail on every vector width, a whole number of vectors, rank 3, nothing.
+        Shape[][] shapes = op.Arity == 1
+            ? [[[]], [[1]], [[7]], [[64]], [[2, 3, 5]], [[0, 3]]]
+            : [[[], []], [[7], [7]], [[4, 3], [4, 3]], [[4, 3], [3]], [[4, 1], [1, 3]], [[2, 3, 5], []], [[0, 3], [1, 3]]];
+        foreach (var (p, q) in op.Parameters)
+            foreach (var s in shapes)
+            {
+                var inputs = new SampleInput[op.Arity];
+                for (int i = 0; i < op.Arity; i++)
+                    inputs[i] = new SampleInput(s[i], op.Domains[i].Low, op.Domains[i].High) { Kinks = op.Domains[i].Kinks };
+                yield return new Sample($"{string.Join('x', s.Select(x => x.ToString()))} p={p} q={q}",
+                    x => [op is UnaryOp u ? u.Apply(x[0], p, q) : ((BinaryOp)op).Apply(x[0], x[1], p, q)], inputs)
+                {
+                    Reference = x => [Elementwise(op, s, x, p, q)],
+                };
+            }
+    }
+
+    private static double[] Elementwise(PointwiseOp op, Shape[] shapes, double[][] x, double p, double q)
+    {
+        var shape = op.Arity == 1 ? shapes[0] : Shape.Broadcast(shapes[0], shapes[1])!.Value;
+        var offsets = new long[op.Arity][];
+        for (int i = 0; i < op.Arity; i++)
+        {
+            offsets[i] = new long[shape.Count];
+            var walk = new LayoutWalk(Layout.Of(shapes[i]).Expand(shape)!);
+            for (int k = 0; walk.Next(out long at); k++)
+                offsets[i][k] = at;
+        }
+        var y = new double[shape.Count];
+        var arguments = new double[op.Arity];
+        for (int k = 0; k < y.Length; k++)
+        {
+            for (int i = 0; i < op.Arity; i++)
+                arguments[i] = x[i][offsets[i][k]];
+            y[k] = op.Reference(arguments, p, q);
+        }
+        return y;
+    }
+
+    private static IEnumerable<Sample> ReduceSamples(ReduceOp op)
+    {
+        (Shape Shape, int[] Dims)[] cases =
+        [
+            ([], []), ([1], []), ([70], []), ([5, 3], [0]), ([5, 3], [1]), ([5, 3], [0, 1]), ([2, 3, 4], [1]), ([2, 3, 4], [0, 2]), ([3, 1, 2], [1]),
+        ];
+        foreach (var (shape, dims) in op.TakesEmpty ? [.. cases, (Shape: (Shape)[0, 3], Dims: [0])] : cases)
+            foreach (bool keep in new[] { false, true })
+                yield return new Sample($"{shape} over [{string.Join(',', dims)}]{(keep ? " keepDim" : "")}", x => [op.Apply(x[0], dims, keep)],
+                    new SampleInput(shape, op.Domain.Low, op.Domain.High) { Kinks = op.Domain.Kinks, Distinct = true })
+                {
+                    Reference = x => [Fold(op, shape, dims, x[0])],
+                };
+    }
+
+    private static double[] Fold(ReduceOp op, Shape shape, int[] dims, double[] x)
+    {
+        var kept = shape.ToArray();
+        for (int d = 0; d < kept.Length; d++)
+            if (dims.Length == 0 || dims.Contains(d))
+                kept[d] = 1;
+        var small = Shape.Create(kept);
+        var y = new double[small.Count];
+        Array.Fill(y, op.Start);
+        var walk = new LayoutWalk(Layout.Of(small).Expand(shape)!);
+        for (int k = 0; walk.Next(out long at); k++)
+            y[at] = op.Reference(y[at], x[k]);
+        return y;
+    }
+}
