@@ -42,7 +42,7 @@ public static class SyntheticDigits
     /// <param name="Slant">Largest shear.</param>
     /// <param name="Shift">Largest shift, in pixels.</param>
     /// <param name="Noise">Largest standard deviation of the noise, of 255.</param>
-    public sealed record Options(double Bend = 0.5, double Rotation = 0.3, double Slant = 0.4, double Shift = 2.5, double Noise = 16);
+    public sealed record Options(double Bend = 0.5, double Rotation = 0.25, double Slant = 0.35, double Shift = 2, double Noise = 14);
 
     /// <summary>
     /// Draws a training and a test set. Any ten images from a multiple of ten on are one of each class, in random order.
