@@ -16,12 +16,14 @@ public sealed class DataFolder
     /// <summary>The folder; null when none was given.</summary>
     public string? Root { get; }
 
-    /// <summary>Takes the option's value, or the variable's; a folder that was named and does not exist is a <see cref="UsageException"/>.</summary>
+    /// <summary>Takes the option's value, or the variable's; <see cref="UsageException"/> when the folder named does not exist.</summary>
     public static DataFolder From(string? option) => From(option, Environment.GetEnvironmentVariable(Variable));
 
     internal static DataFolder From(string? option, string? variable)
     {
-        var (root, origin) = !string.IsNullOrEmpty(option) ? (option, "--data") : !string.IsNullOrEmpty(variable) ? (variable, Variable) : (null, "");
+        var (root, origin) = !string.IsNullOrEmpty(option) ? (option, "--data")
+            : !string.IsNullOrEmpty(variable) ? (variable, Variable)
+            : (null, "");
         if (root is not null && !Directory.Exists(root))
             throw new UsageException($"data: {root} is not a folder; {origin} names it. Correct the path.");
         return new DataFolder(root, origin);

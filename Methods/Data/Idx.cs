@@ -33,7 +33,8 @@ public static class Idx
         bool gzip = file.Length >= 2 && file[0] == 0x1f && file[1] == 0x8b;
         bool named = name.EndsWith(".gz", StringComparison.OrdinalIgnoreCase);
         if (named && !gzip)
-            throw Bad(name, $"the name says gzip and the file of {file.Length} bytes starts with {Convert.ToHexString(file, 0, Math.Min(2, file.Length))}, "
+            throw Bad(name, $"the name says gzip and the file of {file.Length} bytes starts with "
+                + $"{Convert.ToHexString(file, 0, Math.Min(2, file.Length))}, "
                 + "not 1F8B. Fetch it again, or drop .gz from the name if it is unpacked.");
         if (gzip && !named)
             throw Bad(name, "the file is packed with gzip and its name does not end in .gz. Unpack it or add .gz to the name.");
@@ -59,7 +60,8 @@ public static class Idx
         Fill(body, head, name, "the magic");
         uint magic = BinaryPrimitives.ReadUInt32BigEndian(head);
         if (magic != 0x800u + (uint)rank)
-            throw Bad(name, $"the magic is {magic:x8}{Kind(magic)}; {0x800 + rank:x8}{Kind(0x800u + (uint)rank)} is wanted. Check that the files are not swapped.");
+            throw Bad(name, $"the magic is {magic:x8}{Kind(magic)}; {0x800 + rank:x8}{Kind(0x800u + (uint)rank)} is wanted. Check "
+                + "that the files are not swapped.");
         var dims = new long[rank];
         for (int d = 0; d < rank; d++)
         {
@@ -72,7 +74,8 @@ public static class Idx
             count *= d;
         long header = 4 + 4 * rank;
         if (count > most - header || count > Array.MaxLength)
-            throw Bad(name, $"dims [{string.Join(',', dims)}] claim {count} bytes and the file can hold {Math.Max(0, Math.Min(most - header, Array.MaxLength))}. Fetch the file again.");
+            throw Bad(name, $"dims [{string.Join(',', dims)}] claim {count} bytes and the file can hold "
+                + $"{Math.Max(0, Math.Min(most - header, Array.MaxLength))}. Fetch the file again.");
         var data = new byte[(long)count];
         Fill(body, data, name, $"data of dims [{string.Join(',', dims)}]");
         if (body.ReadByte() >= 0)

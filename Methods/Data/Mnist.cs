@@ -27,7 +27,8 @@ public static class Mnist
         var (labels, labelsOfficial) = Read(data, Official[train ? 1 : 3], 1, allowUnofficial);
         string name = train ? "mnist train" : "mnist test";
         if (images.Shape[0] != labels.Shape[0])
-            throw new FormatException($"mnist: {name}: there are {images.Shape[0]} images and {labels.Shape[0]} labels. Take both files from one distribution.");
+            throw new FormatException($"mnist: {name}: there are {images.Shape[0]} images and {labels.Shape[0]} labels. Take both "
+                + "files from one distribution.");
         int bad = labels.Data.AsSpan().IndexOfAnyExceptInRange((byte)0, (byte)9);
         if (bad >= 0)
             throw new FormatException($"mnist: {name}: label {bad} is {labels.Data[bad]}; labels are 0 to 9. Fetch the labels again.");
@@ -35,9 +36,11 @@ public static class Mnist
             imagesOfficial && labelsOfficial ? "official files (MD5 checked)" : "unofficial files (MD5 differs)");
     }
 
-    private static (HostArray Array, bool Official) Read(DataFolder data, (string Name, string Packed, string Plain) file, int rank, bool allowUnofficial)
+    private static (HostArray Array, bool Official) Read(
+        DataFolder data, (string Name, string Packed, string Plain) file, int rank, bool allowUnofficial)
     {
-        string path = data.Require($"MNIST's {file.Name}", $"mnist/{file.Name}.gz", $"mnist/{file.Name}", $"MNIST/raw/{file.Name}.gz", $"MNIST/raw/{file.Name}");
+        string path = data.Require($"MNIST's {file.Name}",
+            $"mnist/{file.Name}.gz", $"mnist/{file.Name}", $"MNIST/raw/{file.Name}.gz", $"MNIST/raw/{file.Name}");
         var bytes = Idx.ReadFile(path);
         // The structure first: a swapped or cut file deserves its own sentence rather than a wrong sum.
         var array = Idx.Parse(bytes, path, rank);
@@ -46,7 +49,8 @@ public static class Mnist
 #pragma warning restore CA5351
         string expected = path.EndsWith(".gz", StringComparison.Ordinal) ? file.Packed : file.Plain;
         if (sum != expected && !allowUnofficial)
-            throw new FormatException($"mnist: {path}: the MD5 is {sum}; the official file has {expected}. Fetch it again, or allow unofficial files.");
+            throw new FormatException($"mnist: {path}: the MD5 is {sum}; the official file has {expected}. Fetch it again, or allow "
+                + "unofficial files.");
         return (array, sum == expected);
     }
 }

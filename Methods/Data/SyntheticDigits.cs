@@ -10,7 +10,8 @@ public static class SyntheticDigits
     /// <summary>Height and width.</summary>
     public const int Side = 28;
 
-    // Strokes by digit and style in a box 10 wide and 14 high, y down; '|' lifts the pen, '!' turns sharply, other points are passed smoothly.
+    // Strokes by digit and style in a box 10 wide and 14 high, y down. '|' lifts the pen, '!' turns sharply, other points are
+    // passed smoothly.
     private static readonly string[][] Styles =
     [
         ["5,0 1.5,2.5 0,7 1.5,12 5,14 8.5,12 10,7 8.5,2 5,0", "6,0.5 2.5,1 0.5,6 1.5,12 5,14 8.5,11 9,5 7,1 4,0.5",
@@ -26,7 +27,8 @@ public static class SyntheticDigits
         ["7.5,0 3,3.5 0.5,9 2,13.5 5.5,14 8.5,11.5 7,8 3.5,8 1,11", "4,0 1.5,7 1,11 4,14 8,12.5 8,9 5,7.5 1.5,10",
          "8.5,1.5 5,0.5 1.5,5 0.5,10 3.5,14 8,12.5 8.5,9 5,7 1,9.5"],
         ["0.5,1 !9,0.5 5.5,7 3.5,14", "0.5,1 !9,0.5 5.5,7 4,14|2.5,7.5 8,7", "1,2.5 !1.2,0.5 !9,0.5 6,6 4.5,14"],
-        ["8,2.5 5,0 2,2.5 4,6 8.5,10 6,14 3,13.5 1.5,10.5 5,7 8,2.5", "5,0 2,1.5 2,5 5,6.8 8,5 8,1.5 5,0|5,6.8 1,9 1.5,13 5,14 8.5,13 9,9 5,6.8",
+        ["8,2.5 5,0 2,2.5 4,6 8.5,10 6,14 3,13.5 1.5,10.5 5,7 8,2.5",
+         "5,0 2,1.5 2,5 5,6.8 8,5 8,1.5 5,0|5,6.8 1,9 1.5,13 5,14 8.5,13 9,9 5,6.8",
          "9,1.5 5,0.2 2,3 5,6.5 8.5,10.5 5.5,14 1.5,12 2.5,9 6,6 9,1.5"],
         ["8.5,3 5.5,0 2,1.5 1.5,5 4.5,7.5 8,5.5 !8.5,2.5 8,8 6.5,14", "8,1 4,0.5 1,4 3,7.5 7,6 !8.5,1 !8,14",
          "8.5,4 5.5,0 1.5,2.5 2.5,7 7,6.5 8.5,3 8.7,8 7,13 3.5,14 1.5,12.5"],
@@ -48,7 +50,8 @@ public static class SyntheticDigits
     /// Draws a training and a test set. Any ten images from a multiple of ten on are one of each class, in random order.
     /// </summary>
     public static (ImageSet Train, ImageSet Test) Make(Generator rng, int train = 12_000, int test = 2_000, Options? options = null) =>
-        (MakeSet(rng.Stream("digits/train"), "digits train", train, options), MakeSet(rng.Stream("digits/test"), "digits test", test, options));
+        (MakeSet(rng.Stream("digits/train"), "digits train", train, options),
+         MakeSet(rng.Stream("digits/test"), "digits test", test, options));
 
     private static ImageSet MakeSet(Generator rng, string name, int count, Options? options)
     {
@@ -119,7 +122,7 @@ public static class SyntheticDigits
             }
     }
 
-    /// <summary>Catmull and Rom's spline between points i and i + 1; ends and sharp points stand in for the neighbour beyond them.</summary>
+    /// <summary>Catmull and Rom's spline from point i to i + 1; ends and sharp points stand in for the neighbour beyond them.</summary>
     private static (double X, double Y) Spline(Point[] p, int i, double t)
     {
         Point b = p[i], c = p[i + 1], a = b.Sharp || i == 0 ? b : p[i - 1], d = c.Sharp || i + 2 == p.Length ? c : p[i + 2];
@@ -159,7 +162,8 @@ public static class SyntheticDigits
         }
         for (int i = 0; i < ink.Length; i++)
         {
-            double v = (1 - 2 * side) * across[i] + side * ((i >= Side ? across[i - Side] : 0) + (i + Side < ink.Length ? across[i + Side] : 0));
+            double neighbours = (i >= Side ? across[i - Side] : 0) + (i + Side < ink.Length ? across[i + Side] : 0);
+            double v = (1 - 2 * side) * across[i] + side * neighbours;
             pixels[i] = (byte)Math.Clamp(Math.Round(v * dark + noise * Normal(rng)), 0, 255);
         }
     }

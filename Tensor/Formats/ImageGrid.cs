@@ -15,14 +15,17 @@ public static class ImageGrid
     {
         var s = images.Shape;
         if (images.DType != DType.U8 || s.Rank != 4 || s.Count == 0)
-            throw new ShapeException($"image grid: images are u8 [N,C,H,W] and not empty; got {images.DType.Name()} {s}. Convert and reshape them first.");
+            throw new ShapeException($"image grid: images are u8 [N,C,H,W] and not empty; got {images.DType.Name()} {s}. Convert and "
+                + "reshape them first.");
         if (columns < 0 || gap < 0 || zoom < 1)
-            throw new UsageException($"image grid: columns and gap must be 0 or more and zoom 1 or more; got {columns}, {gap}, {zoom}. Correct them.");
+            throw new UsageException($"image grid: columns and gap must be 0 or more and zoom 1 or more; got {columns}, {gap}, "
+                + $"{zoom}. Correct them.");
         long n = s[0], channels = s[1], h = s[2], w = s[3];
         long across = Math.Min(n, columns > 0 ? columns : (long)Math.Ceiling(Math.Sqrt(n))), down = (n + across - 1) / across;
         long height = down * (h * zoom + gap) + gap, width = across * (w * zoom + gap) + gap;
         if ((Int128)height * width * channels > Array.MaxLength)
-            throw new ShapeException($"image grid: {height} x {width} x {channels} bytes do not fit one array of {Array.MaxLength}. Tile fewer images.");
+            throw new ShapeException($"image grid: {height} x {width} x {channels} bytes do not fit one array of {Array.MaxLength}. "
+                + "Tile fewer images.");
         var grid = new byte[channels * height * width];
         Array.Fill(grid, background);
         for (long i = 0; i < n; i++)

@@ -16,7 +16,7 @@ public static class Npy
 
     private static ReadOnlySpan<byte> Magic => [0x93, (byte)'N', (byte)'U', (byte)'M', (byte)'P', (byte)'Y'];
 
-    /// <summary>Reads one array. <see cref="FormatException"/> for anything malformed, <see cref="UsageException"/> for no such file.</summary>
+    /// <summary>Reads one array; <see cref="FormatException"/> if malformed, <see cref="UsageException"/> for no such file.</summary>
     public static HostArray Read(string path) => FormatFile.Read(Format, path, (source, _) => Read(source));
 
     /// <summary>Reads from the start of a seekable stream; <paramref name="name"/> is what errors call it.</summary>
@@ -44,7 +44,8 @@ public static class Npy
             throw source.Bad($"the file has {source.Length} bytes; the shortest header takes 10. It is no npy file.");
         var start = source.Take(8, "the magic and version");
         if (!start.AsSpan(0, 6).SequenceEqual(Magic))
-            throw source.Bad($"the file starts with {System.Convert.ToHexString(start, 0, 6)}; an npy file starts with 934E554D5059. It is no npy file.");
+            throw source.Bad($"the file starts with {System.Convert.ToHexString(start, 0, 6)}; an npy file starts with 934E554D5059. "
+                + "It is no npy file.");
         if (start[6] is < 1 or > 3 || start[7] != 0)
             throw source.Bad($"the version is {start[6]}.{start[7]}; 1.0, 2.0 and 3.0 can be read. Save it again with a current NumPy.");
         uint length = start[6] == 1
@@ -141,13 +142,13 @@ internal sealed class NpyHeader(string text, ByteSource source)
 
     internal void Parse()
     {
+        var seen = new HashSet<string>(StringComparer.Ordinal);
         Expect('{');
         while (!Accept('}'))
         {
             string key = Quoted();
             Expect(':');
-            bool twice = key switch { "descr" => Descr is not null, "fortran_order" => Fortran is not null, "shape" => Dims is not null, _ => false };
-            if (twice)
+            if (!seen.Add(key))
                 throw Bad($"has '{key}' twice");
             if (key == "descr")
                 Descr = Peek() is '\'' or '"' ? Quoted() : throw Bad("describes a structured dtype, or none; one plain dtype can be read");
@@ -169,7 +170,8 @@ internal sealed class NpyHeader(string text, ByteSource source)
             throw Bad($"lacks {(Descr is null ? "descr" : Fortran is null ? "fortran_order" : "shape")}");
     }
 
-    private FormatException Bad(string what) => source.Bad($"the header {what}, near character {_at} of {text.Length}. Save the array again with NumPy.");
+    private FormatException Bad(string what) => source.Bad($"the header {what}, near character {_at} of {text.Length}. Save the array "
+        + "again with NumPy.");
 
     private char Peek()
     {

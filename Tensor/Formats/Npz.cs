@@ -28,7 +28,8 @@ public static class Npz
             using var zip = new ZipArchive(stream, ZipArchiveMode.Read, leaveOpen: true);
             return Read(zip, file, maxBytes);
         }
-        catch (Exception e) when (e is InvalidDataException or IOException or NotSupportedException or ArgumentException or OverflowException)
+        catch (Exception e) when (e
+            is InvalidDataException or IOException or NotSupportedException or ArgumentException or OverflowException)
         {
             throw file.Bad($"the zip archive of {file.Length} bytes is damaged; {e.Message} Fetch the file again.", e);
         }
@@ -63,12 +64,15 @@ public static class Npz
             if (!entry.FullName.EndsWith(".npy", StringComparison.Ordinal))
                 throw file.Bad($"the member '{entry.FullName}' is no .npy file. Save the archive with numpy.savez.");
             if (entry.CompressedLength < 0 || entry.CompressedLength > file.Length)
-                throw file.Bad($"'{entry.FullName}' claims {entry.CompressedLength} packed bytes and the archive has {file.Length}. Fetch it again.");
+                throw file.Bad($"'{entry.FullName}' claims {entry.CompressedLength} packed bytes and the archive has {file.Length}. "
+                    + "Fetch it again.");
             if (entry.Length < 0 || entry.Length > entry.CompressedLength * MaxRatio)
-                throw file.Bad($"'{entry.FullName}' claims {entry.Length} bytes from {entry.CompressedLength} packed ones; deflate makes at most "
+                throw file.Bad($"'{entry.FullName}' claims {entry.Length} bytes from {entry.CompressedLength} packed ones; deflate "
+                    + "makes at most "
                     + $"{MaxRatio} of one. The archive is damaged or hostile.");
             if ((total += entry.Length) > maxBytes)
-                throw file.Bad($"the arrays up to '{entry.FullName}' take {total} bytes unpacked; the limit is {maxBytes}. Raise the limit or split the archive.");
+                throw file.Bad($"the arrays up to '{entry.FullName}' take {total} bytes unpacked; the limit is {maxBytes}. Raise the "
+                    + "limit or split the archive.");
             if (!arrays.TryAdd(entry.FullName[..^4], ReadEntry(entry, file.Name)))
                 throw file.Bad($"the member '{entry.FullName}' appears twice. Save the archive again.");
         }

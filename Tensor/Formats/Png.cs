@@ -26,7 +26,7 @@ public static class Png
         internal long Stride => ((long)Width * Samples * Depth + 7) / 8;
     }
 
-    /// <summary>Reads a picture. <see cref="FormatException"/> for anything malformed, <see cref="UsageException"/> for no such file.</summary>
+    /// <summary>Reads a picture; <see cref="FormatException"/> if malformed, <see cref="UsageException"/> for no such file.</summary>
     public static HostArray Read(string path) => FormatFile.Read(Format, path, (source, _) => Read(source));
 
     /// <summary>Reads from the start of a seekable stream; <paramref name="name"/> is what errors call it.</summary>
@@ -41,7 +41,8 @@ public static class Png
         var s = image.Shape;
         long channels = s.Rank == 3 ? s[0] : 1;
         if (image.DType != DType.U8 || s.Rank is not (2 or 3) || channels is not (1 or 3) || image.Data.Length == 0)
-            throw new ShapeException($"{Format}: a picture is u8 [H,W], [1,H,W] or [3,H,W], and not empty; got {image.DType.Name()} {s}. Convert it first.");
+            throw new ShapeException($"{Format}: a picture is u8 [H,W], [1,H,W] or [3,H,W], and not empty; got {image.DType.Name()} "
+                + $"{s}. Convert it first.");
         int height = (int)s[-2], width = (int)s[-1], plane = height * width;
         stream.Write(Signature);
         var header = new byte[13];
@@ -103,7 +104,8 @@ public static class Png
                     palette = data;
                     break;
                 case "PLTE":
-                    throw source.Bad($"a PLTE chunk of {data.Length} bytes is too many or misplaced; one palette of 1 to 256 three-byte colours stands before the pixels. Fetch the file again.");
+                    throw source.Bad($"a PLTE chunk of {data.Length} bytes is too many or misplaced; one palette of 1 to 256 "
+                        + "three-byte colours stands before the pixels. Fetch the file again.");
                 case "tRNS":
                     transparency = data;
                     break;
@@ -161,9 +163,11 @@ public static class Png
             throw source.Bad("the picture has 16 bits per sample; up to 8 can be read. Convert it to 8 bits first.");
         bool known = colour switch { Grey or Palette => depth is 1 or 2 or 4 or 8, Rgb or GreyAlpha or RgbAlpha => depth == 8, _ => false };
         if (!known || data[10] != 0 || data[11] != 0)
-            throw source.Bad($"colour type {colour} with {depth} bits, compression {data[10]} and filter method {data[11]} is not defined by PNG. Fetch the file again.");
+            throw source.Bad($"colour type {colour} with {depth} bits, compression {data[10]} and filter method {data[11]} is not "
+                + "defined by PNG. Fetch the file again.");
         if (data[12] != 0)
-            throw source.Bad($"the picture is interlaced (method {data[12]}); only plain row order can be read. Save it without interlacing.");
+            throw source.Bad($"the picture is interlaced (method {data[12]}); only plain row order can be read. Save it without "
+                + "interlacing.");
         return new Header((int)width, (int)height, depth, colour);
     }
 
@@ -174,10 +178,12 @@ public static class Png
         // Both products are below 2^66, so they are compared as Int128, before anything of that size is allocated.
         Int128 raw = (Int128)(h.Stride + 1) * h.Height, pixels = (Int128)h.Width * h.Height * h.Channels;
         if (raw > (Int128)packed.Length * Npz.MaxRatio)
-            throw source.Bad($"{h.Width} x {h.Height} pixels take {raw} bytes and the file has {packed.Length} packed ones; deflate makes at most "
+            throw source.Bad($"{h.Width} x {h.Height} pixels take {raw} bytes and the file has {packed.Length} packed ones; deflate "
+                + "makes at most "
                 + $"{Npz.MaxRatio} of one. The file is damaged or hostile.");
         if (raw > Array.MaxLength || pixels > Array.MaxLength)
-            throw source.Bad($"{h.Width} x {h.Height} pixels take {Int128.Max(raw, pixels)} bytes; one array holds {Array.MaxLength}. Split the picture.");
+            throw source.Bad($"{h.Width} x {h.Height} pixels take {Int128.Max(raw, pixels)} bytes; one array holds {Array.MaxLength}. "
+                + "Split the picture.");
         packed.Position = 0;
         using var zlib = new ZLibStream(packed, CompressionMode.Decompress);
         var body = new ByteSource(zlib, (long)raw, Format, source.Name);
@@ -197,7 +203,8 @@ public static class Png
         try
         {
             if (zlib.ReadByte() >= 0)
-                throw source.Bad($"there are more packed pixels than the {raw} bytes of {h.Width} x {h.Height}. The file is damaged or hostile.");
+                throw source.Bad($"there are more packed pixels than the {raw} bytes of {h.Width} x {h.Height}. The file is damaged "
+                    + "or hostile.");
         }
         catch (InvalidDataException e)
         {
@@ -237,13 +244,15 @@ public static class Png
                     for (int c = 0; c < 3; c++)
                         image[c * plane + to] = palette[3 * v + c];
                 else
-                    throw source.Bad($"the pixel at row {y}, column {x} has colour {v} of a palette of {palette.Length / 3}. Fetch the file again.");
+                    throw source.Bad($"the pixel at row {y}, column {x} has colour {v} of a palette of {palette.Length / 3}. Fetch "
+                        + "the file again.");
                 continue;
             }
             for (int c = 0; c < h.Channels; c++)
                 image[c * plane + to] = row[x * h.Samples + c];
             if (h.Samples > h.Channels && row[x * h.Samples + h.Channels] != 255)
-                throw source.Bad($"the pixel at row {y}, column {x} has alpha {row[x * h.Samples + h.Channels]}. Flatten the picture onto a background first.");
+                throw source.Bad($"the pixel at row {y}, column {x} has alpha {row[x * h.Samples + h.Channels]}. Flatten the picture "
+                    + "onto a background first.");
         }
     }
 }

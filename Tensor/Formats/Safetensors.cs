@@ -24,18 +24,20 @@ public static class Safetensors
 
     private readonly record struct Entry(string Name, string Type, Shape Shape, long Begin, long End);
 
-    /// <summary>Reads a whole file. <see cref="FormatException"/> for anything malformed, <see cref="UsageException"/> for no such file.</summary>
+    /// <summary>Reads a whole file; <see cref="FormatException"/> if malformed, <see cref="UsageException"/> for no such file.</summary>
     public static SafetensorsFile Read(string path) => FormatFile.Read(Format, path, (source, _) => Read(source));
 
     /// <summary>Reads from the start of a seekable stream; <paramref name="name"/> is what errors call it.</summary>
     public static SafetensorsFile Read(Stream stream, string name) => Read(new ByteSource(stream, stream.Length, Format, name));
 
-    /// <summary>Writes the arrays in the order given, atomically. The header is padded with spaces so that data start at a multiple of 8.</summary>
-    public static void Write(string path, IEnumerable<KeyValuePair<string, HostArray>> arrays, IEnumerable<KeyValuePair<string, string>>? metadata = null) =>
+    /// <summary>Writes the arrays in the order given, atomically. Spaces pad the header so that data start at a multiple of 8.</summary>
+    public static void Write(
+        string path, IEnumerable<KeyValuePair<string, HostArray>> arrays, IEnumerable<KeyValuePair<string, string>>? metadata = null) =>
         FormatFile.Write(Format, path, stream => Write(stream, arrays, metadata));
 
     /// <summary>Writes to a stream.</summary>
-    public static void Write(Stream stream, IEnumerable<KeyValuePair<string, HostArray>> arrays, IEnumerable<KeyValuePair<string, string>>? metadata = null)
+    public static void Write(
+        Stream stream, IEnumerable<KeyValuePair<string, HostArray>> arrays, IEnumerable<KeyValuePair<string, string>>? metadata = null)
     {
         var list = arrays.ToList();
         var header = Header(list, metadata?.ToList() ?? []);
@@ -83,7 +85,8 @@ public static class Safetensors
         while (buffer.Length % 8 != 0)
             buffer.WriteByte((byte)' ');
         if (buffer.Length > MaxHeader)
-            throw new UsageException($"{Format}: the header takes {buffer.Length} bytes; the format allows {MaxHeader}. Write fewer arrays per file.");
+            throw new UsageException($"{Format}: the header takes {buffer.Length} bytes; the format allows {MaxHeader}. Write fewer "
+                + "arrays per file.");
         return buffer.ToArray();
     }
 
@@ -133,7 +136,8 @@ public static class Safetensors
             else
                 foreach (var pair in item.Value.EnumerateObject())
                     if (pair.Value.ValueKind != JsonValueKind.String)
-                        throw source.Bad($"the metadata '{pair.Name}' is a JSON {pair.Value.ValueKind}; metadata are strings. Write the file again.");
+                        throw source.Bad($"the metadata '{pair.Name}' is a JSON {pair.Value.ValueKind}; metadata are strings. Write "
+                            + "the file again.");
                     else if (!metadata.TryAdd(pair.Name, pair.Value.GetString()!))
                         throw source.Bad($"the metadata name '{pair.Name}' appears twice. Write the file again.");
         }
@@ -166,11 +170,14 @@ public static class Safetensors
                 throw source.Bad($"array '{name}' has the field '{field.Name}' twice. Write the file again.");
         }
         if (type is null || shape is null || offsets is null)
-            throw source.Bad($"array '{name}' lacks {(type is null ? "dtype" : shape is null ? "shape" : "data_offsets")}. Write the file again.");
+            throw source.Bad($"array '{name}' lacks {(type is null ? "dtype" : shape is null ? "shape" : "data_offsets")}. Write the "
+                + "file again.");
         if (Width(type) == 0)
-            throw source.Bad($"array '{name}' has dtype '{type}'; F32, F64, I32, I64, U8, BOOL, F16 and BF16 can be read. Convert it first.");
+            throw source.Bad($"array '{name}' has dtype '{type}'; F32, F64, I32, I64, U8, BOOL, F16 and BF16 can be read. Convert it "
+                + "first.");
         if (offsets.Count != 2 || offsets[0] > offsets[1])
-            throw source.Bad($"array '{name}' has data_offsets {Native.Shape.Format(offsets.ToArray())}; they are [begin,end]. Write the file again.");
+            throw source.Bad($"array '{name}' has data_offsets {Native.Shape.Format(offsets.ToArray())}; they are [begin,end]. Write "
+                + "the file again.");
         var dims = source.ShapeOf(shape, $"array '{name}'");
         if (dims.Count * Width(type) != offsets[1] - offsets[0])
             throw source.Bad($"array '{name}' of shape {dims} and dtype {type} takes {dims.Count * Width(type)} bytes; "
@@ -181,13 +188,15 @@ public static class Safetensors
     private static List<long> Integers(ByteSource source, string name, JsonProperty field)
     {
         if (field.Value.ValueKind != JsonValueKind.Array)
-            throw source.Bad($"array '{name}' has a {field.Name} of JSON type {field.Value.ValueKind}; it must be a list. Write the file again.");
+            throw source.Bad($"array '{name}' has a {field.Name} of JSON type {field.Value.ValueKind}; it must be a list. Write the "
+                + "file again.");
         var list = new List<long>();
         foreach (var n in field.Value.EnumerateArray())
             if (n.ValueKind == JsonValueKind.Number && n.TryGetInt64(out long v) && v >= 0)
                 list.Add(v);
             else
-                throw source.Bad($"array '{name}' has {n.GetRawText()} in its {field.Name}; integers from 0 to 2^63-1 stand there. Write the file again.");
+                throw source.Bad($"array '{name}' has {n.GetRawText()} in its {field.Name}; integers from 0 to 2^63-1 stand there. "
+                    + "Write the file again.");
         return list;
     }
 
@@ -226,7 +235,8 @@ public static class Safetensors
         if (Width(e.Type) == 2)
         {
             if (e.Shape.Count > Array.MaxLength / 4)
-                throw source.Bad($"array '{e.Name}' of shape {e.Shape} takes {e.Shape.Count * 4} bytes as f32; one array holds {Array.MaxLength}. Split it.");
+                throw source.Bad($"array '{e.Name}' of shape {e.Shape} takes {e.Shape.Count * 4} bytes as f32; one array holds "
+                    + $"{Array.MaxLength}. Split it.");
             var wide = new float[e.Shape.Count];
             for (int i = 0; i < wide.Length; i++)
             {
