@@ -43,7 +43,7 @@ public static class Idx
         {
             return Parse(body, gzip ? (long)file.Length * MaxRatio : file.Length, name, rank);
         }
-        catch (InvalidDataException e)
+        catch (Exception e) when (e is InvalidDataException or IOException)
         {
             throw Bad(name, $"the gzip data of {file.Length} bytes are damaged; {e.Message} Fetch the file again.", e);
         }

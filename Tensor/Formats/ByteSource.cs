@@ -29,9 +29,10 @@ internal sealed class ByteSource(Stream stream, long length, string format, stri
         {
             n = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
         }
-        catch (InvalidDataException e)
+        catch (Exception e) when (e is InvalidDataException or IOException)
         {
-            throw Bad($"the compressed data of {what} are damaged at byte {Length - Remaining} of {Length}. Fetch the file again.", e);
+            // Unpacking fails as InvalidDataException, or as zlib's own kind of IOException.
+            throw Bad($"{what} cannot be read or unpacked at byte {Length - Remaining} of {Length}; {e.Message} Fetch the file again.", e);
         }
         if (n != bytes.Length)
             throw Bad($"{what} ends early; {bytes.Length} bytes are claimed and {n} are there. Fetch the file again.");

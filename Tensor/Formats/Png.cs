@@ -206,7 +206,7 @@ public static class Png
                 throw source.Bad($"there are more packed pixels than the {raw} bytes of {h.Width} x {h.Height}. The file is damaged "
                     + "or hostile.");
         }
-        catch (InvalidDataException e)
+        catch (Exception e) when (e is InvalidDataException or IOException)
         {
             throw source.Bad($"the packed pixels have a wrong checksum; {e.Message} Fetch the file again.", e);
         }

@@ -109,7 +109,8 @@ public class PngTests
         { "12 bytes follow the end of the picture", [.. File(Header(1, 1, 8, 0), Pixels(0, 0)), .. Chunk("IEND")] },
         { "the file ends without IEND", File(Header(1, 1, 8, 0), Pixels(0, 0))[..^12] },
         { "claims 4294967299 bytes and the file has", [.. File(Header(1, 1, 8, 0))[..^12], 255, 255, 255, 255, .. "IDAT"u8, 0, 0, 0, 0] },
-        { "the compressed data of the pixels are damaged", File(Header(1, 1, 8, 0), Chunk("IDAT", 1, 2, 3, 4, 5, 6, 7, 8, 9)) },
+        { "the pixels cannot be read or unpacked at byte 0 of 2;", File(Header(1, 1, 8, 0), Chunk("IDAT", 1, 2, 3, 4, 5, 6, 7, 8, 9)) },
+        { "the pixels cannot be read or unpacked at byte 0 of 2;", File(Header(1, 1, 8, 0), Chunk("IDAT", 0x78, 0x20, 1, 2, 3, 4, 5, 6)) },  // wants a dictionary
         { "the chunk 'IHDR' has the CRC-32", [.. File()[..8], .. Header(1, 1, 8, 0)[..^1], 77, .. Pixels(0, 0)] },
     };
 
@@ -128,13 +129,16 @@ public class PngTests
         byte[] grey = File(Header(10, 1, 1, 0), Pixels(0, 0x81, 0x40)), palette = File(Header(2, 1, 4, 3), Chunk("PLTE", 1, 2, 3, 7, 8, 9), Pixels(0, 0x10));
         Assert.InRange(FormatFuzz.Run(s => Png.Read(s, "fuzz.bin"), 2000, grey, palette, Convert.FromBase64String(Filters)), 3000, 6000);
 
-        // Past the checksums, so that the damage reaches the code behind them: random headers and random rows.
+        // Past the checksums, so that the damage reaches the code behind them: random headers, random rows, broken streams.
         var rng = new Generator(8);
         for (int i = 0; i < 3000; i++)
         {
             byte[] Random(int most) => Enumerable.Range(0, (int)rng.NextInt64(most)).Select(_ => (byte)rng.NextInt64(rng.NextInt64(2) == 0 ? 6 : 256)).ToArray();
             byte depth = (byte)(1 << (int)rng.NextInt64(4)), colour = (byte)rng.NextInt64(7);
-            var file = File(Header((int)rng.NextInt64(6), (int)rng.NextInt64(4), depth, colour), Chunk("PLTE", Random(40)), Pixels(Random(60)));
+            var pixels = Pixels(Random(60))[8..^4];
+            if (pixels.Length > 0 && rng.NextInt64(2) == 0)
+                pixels[rng.NextInt64(pixels.Length)] ^= (byte)(1 << (int)rng.NextInt64(8));
+            var file = File(Header((int)rng.NextInt64(6), (int)rng.NextInt64(4), depth, colour), Chunk("PLTE", Random(40)), Chunk("IDAT", pixels));
             try
             {
                 Assert.Equal(DType.U8, Read(file).DType);
