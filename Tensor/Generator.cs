@@ -165,7 +165,7 @@ internal static class Philox
         (r0, r1, r2, r3) = (c0, c1, c2, c3);
     }
 
-    /// <summary>Fills <paramref name="words"/> with the sequence from block <paramref name="counter"/> on; a last partial block is cut.</summary>
+    /// <summary>Fills <paramref name="words"/> with the sequence from block <paramref name="counter"/> on; cuts the last block.</summary>
     internal static void Fill(ulong key, ulong counter, Span<uint> words)
     {
         if (Avx512F.IsSupported)
