@@ -17,6 +17,8 @@ internal static unsafe class Scratch
         ConvB,
         ConvC,
         ConvD,
+        NormA,
+        NormB,
         Reduce,
     }
 
