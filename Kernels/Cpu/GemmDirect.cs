@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Native;
 
 /// <content>Small and thin products: the kernels read A and B where they lie.</content>
@@ -19,7 +21,7 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
         {
             // A full vector at the last columns would read past the end of B.
             job.Edge = Scratch.Get<T>(Scratch.Slot.GemmEdge, p.K * Padded(ragged));
-            PackPanel(job.Edge, Padded(ragged), p.B + (p.N - ragged), p.Ldb, ragged, p.K, across: true);
+            CopyColumns(job.Edge, Padded(ragged), p.B + (p.N - ragged), p.Ldb, ragged, p.K);
         }
         nint tiles = job.RowPanels * job.ColumnPanels;
         job.Chunks = (int)Math.Min(tiles, Workers.Chunks((long)p.M * p.N * p.K, GemmDriver.Grain));
@@ -91,6 +93,7 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddUp(T* sums, nint rows, nint columns, T* c, nint ldc, bool accumulate)
     {
         for (nint i = 0; i < rows; i++, c += ldc)

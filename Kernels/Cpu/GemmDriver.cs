@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace Native;
 
@@ -56,6 +57,7 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
     private static nint RowStart(nint rows, nint panels, nint panel) => (nint)Workers.Start(rows, (int)panels, (int)panel);
 
     /// <summary>One tile of C, at most two vectors wide; a ragged width goes through a small buffer because B is padded there.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tile(
         nint rows, nint columns, nint k, T* a, nint rowStep, nint kStep, T* b, nint ldb, T* c, nint ldc, bool accumulate)
     {
@@ -72,20 +74,6 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
             T* from = tile + (i * Width), to = c + (i * ldc);
             for (nint j = 0; j < columns; j++)
                 to[j] = accumulate ? to[j] + from[j] : from[j];
-        }
-    }
-
-    /// <summary>Writes a panel as [k][padded]: dest[p * padded + i] = source(i, p) for i &lt; width, zero for the rest.</summary>
-    /// <param name="across">Whether the <paramref name="width"/> values of one p are neighbours in memory (else those of one i are).</param>
-    private static void PackPanel(T* dest, nint padded, T* source, nint ld, nint width, nint k, bool across)
-    {
-        for (nint p = 0; p < k; p++)
-        {
-            T* row = dest + (p * padded);
-            for (nint i = 0; i < width; i++)
-                row[i] = across ? source[(p * ld) + i] : source[(i * ld) + p];
-            for (nint i = width; i < padded; i++)
-                row[i] = T.Zero;
         }
     }
 

@@ -2,7 +2,8 @@ namespace Native;
 
 /// <content>
 /// Large products, blocked for the caches: a block of A and a block of B are rearranged into panels that the kernel reads with unit
-/// stride, in parallel; then tiles of C are computed in parallel. Panels of A hold [k][rows of the tile], panels of B [k][2 vectors].
+/// stride, in parallel; then tiles of C are computed in parallel. Panels of B hold [k][2 vectors]; panels of A hold rows as they are
+/// (or [k][rows of the tile] if A is transposed), since the kernel reads either.
 /// </content>
 internal static unsafe partial class GemmDriver<T, TVec, TLanes>
 {
@@ -19,7 +20,7 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
     {
         nint blocksK = (p.K + BlockK - 1) / BlockK;
         nint deepest = (p.K + blocksK - 1) / blocksK;
-        T* packedA = Scratch.Get<T>(Scratch.Slot.GemmA, Math.Min(p.M, BlockM) * deepest);
+        T* packedA = Scratch.Get<T>(Scratch.Slot.GemmA, Math.Min(p.M, BlockM) * StepA(deepest));
         T* packedB = Scratch.Get<T>(Scratch.Slot.GemmB, (Math.Min(p.N, BlockN) + Width) * deepest);
         for (nint column = 0; column < p.N; column += BlockN)
         {
@@ -42,6 +43,16 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
         }
     }
 
+    /// <summary>
+    /// Elements between rows of packed A: whole cache lines, an odd number of them, so that the rows of a tile do not all fall
+    /// into the same few sets of the first-level cache.
+    /// </summary>
+    private static nint StepA(nint k)
+    {
+        nint line = 64 / sizeof(T);
+        return (((k + line - 1) / line) | 1) * line;
+    }
+
     private struct PackedJob : IJob
     {
         public Product<T> P;
@@ -50,11 +61,12 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
         public bool Accumulate;
 
         private bool packing;
-        private nint rowPanels, columnPanels, rowGroups, columnGroups;
+        private nint stepA, rowPanels, columnPanels, rowGroups, columnGroups;
         private int chunksA, chunksB;
 
         public void Run(bool packB)
         {
+            stepA = StepA(K);
             rowPanels = RowPanels(Rows);
             columnPanels = (Columns + Width - 1) / Width;
 
@@ -88,8 +100,10 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
             for (nint i = (nint)Workers.Start(rowPanels, chunksA, chunk); i < end; i++)
             {
                 nint row = RowStart(Rows, rowPanels, i), rows = RowStart(Rows, rowPanels, i + 1) - row;
-                T* source = P.TransA ? P.A + (K0 * P.Lda) + Row + row : P.A + ((Row + row) * P.Lda) + K0;
-                PackPanel(PackedA + (row * K), rows, source, P.Lda, rows, K, across: P.TransA);
+                if (P.TransA)
+                    CopyColumns(PackedA + (row * stepA), rows, P.A + (K0 * P.Lda) + Row + row, P.Lda, rows, K);
+                else
+                    CopyRows(PackedA + (row * stepA), stepA, P.A + ((Row + row) * P.Lda) + K0, P.Lda, rows, K);
             }
         }
 
@@ -99,8 +113,11 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
             for (nint j = (nint)Workers.Start(columnPanels, chunksB, chunk); j < end; j++)
             {
                 nint column = j * Width, columns = Math.Min(Width, Columns - column);
-                T* source = P.TransB ? P.B + ((Column + column) * P.Ldb) + K0 : P.B + (K0 * P.Ldb) + Column + column;
-                PackPanel(PackedB + (column * K), Padded(columns), source, P.Ldb, columns, K, across: !P.TransB);
+                T* panel = PackedB + (column * K);
+                if (P.TransB)
+                    Transpose(panel, Padded(columns), P.B + ((Column + column) * P.Ldb) + K0, P.Ldb, columns, K);
+                else
+                    CopyColumns(panel, Padded(columns), P.B + (K0 * P.Ldb) + Column + column, P.Ldb, columns, K);
             }
         }
 
@@ -114,7 +131,9 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
                 {
                     nint row = RowStart(Rows, rowPanels, i), rows = RowStart(Rows, rowPanels, i + 1) - row;
                     T* c = P.C + ((Row + row) * P.Ldc) + Column + column;
-                    Tile(rows, columns, K, PackedA + (row * K), 1, rows, PackedB + (column * K), Padded(columns), c, P.Ldc, Accumulate);
+                    nint rowStep = P.TransA ? 1 : stepA, kStep = P.TransA ? rows : 1;
+                    T* a = PackedA + (row * stepA), b = PackedB + (column * K);
+                    Tile(rows, columns, K, a, rowStep, kStep, b, Padded(columns), c, P.Ldc, Accumulate);
                 }
             }
         }
