@@ -18,6 +18,8 @@ internal static unsafe class Scratch
         ConvB,
         ConvC,
         ConvD,
+        NormA,
+        NormB,
         Reduce,
     }
 

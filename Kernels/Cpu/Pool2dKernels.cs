@@ -1,0 +1,227 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+
+namespace Native;
+
+/// <summary>
+/// Max pooling, average pooling, adaptive average pooling and nearest-neighbour upsampling, each with its adjoint. A plane is one unit of
+/// work from beginning to end, also where windows overlap and gradients add up, so no result depends on the number of threads.
+/// </summary>
+internal static unsafe class Pool2dKernels
+{
+    /// <summary>
+    /// y = the maximum of each window, index = where in its input plane (y*width + x) it was found. The first of equal maxima wins; the
+    /// first NaN of a window beats everything. A dilated window that meets no pixel at all gives -inf with index -1.
+    /// </summary>
+    /// <param name="s">A checked geometry.</param>
+    /// <param name="x">[planes, height, width].</param>
+    /// <param name="y">[planes, OutH, OutW].</param>
+    /// <param name="index">[planes, OutH, OutW].</param>
+    public static void MaxForward<T>(PoolShape s, T* x, T* y, long* index) where T : unmanaged, IFloatingPointIeee754<T> =>
+        Chunks.For(s.Planes, s.OutPixels * s.KernelH * s.KernelW, (start, end) =>
+        {
+            for (long p = start; p < end; p++)
+                MaxPlane(s, x + p * s.InPixels, y + p * s.OutPixels, index + p * s.OutPixels);
+        });
+
+    /// <summary>gx = gy scattered to where the maxima came from; where windows share a pixel the sum is in output order.</summary>
+    public static void MaxGrad<T>(PoolShape s, T* gy, long* index, T* gx) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        long outputs = s.OutPixels, inputs = s.InPixels;
+        Chunks.For(s.Planes, outputs + inputs, (start, end) =>
+        {
+            Clear(gx + start * inputs, (end - start) * inputs);
+            for (long p = start; p < end; p++)
+                Scatter(gy + p * outputs, index + p * outputs, outputs, gx + p * inputs);
+        });
+    }
+
+    /// <summary>y[o] = v[index[o]]: the adjoint of <see cref="MaxGrad"/>, and the derivative of max pooling along v [like x].</summary>
+    public static void MaxGather<T>(PoolShape s, T* v, long* index, T* y) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        long outputs = s.OutPixels, inputs = s.InPixels;
+        Chunks.For(s.Planes, outputs, (start, end) =>
+        {
+            for (long p = start; p < end; p++)
+                Gather(v + p * inputs, index + p * outputs, outputs, y + p * outputs);
+        });
+    }
+
+    /// <summary>y = the mean of each window: over the kernel area, or over the pixels that are not padding.</summary>
+    public static void AvgForward<T>(PoolShape s, bool countIncludePad, T* x, T* y) where T : unmanaged, IFloatingPointIeee754<T> =>
+        Mean(Windows(s, countIncludePad), s.Planes, s.Width, s.InPixels, x, y);
+
+    /// <summary>gx = the adjoint of <see cref="AvgForward"/>.</summary>
+    public static void AvgGrad<T>(PoolShape s, bool countIncludePad, T* gy, T* gx) where T : unmanaged, IFloatingPointIeee754<T> =>
+        Spread(Windows(s, countIncludePad), s.Planes, s.Width, s.InPixels, gy, gx);
+
+    /// <summary>
+    /// y [planes, outH, outW] = means over bins that divide x [planes, height, width] as evenly as possible: bin i covers the rows from
+    /// floor(i*height/outH) to ceil((i+1)*height/outH), and so the columns.
+    /// </summary>
+    public static void AdaptiveAvgForward<T>(long planes, long height, long width, long outH, long outW, T* x, T* y)
+        where T : unmanaged, IFloatingPointIeee754<T> =>
+        Mean(EvenBins(height, width, outH, outW), planes, width, height * width, x, y);
+
+    /// <summary>gx = the adjoint of <see cref="AdaptiveAvgForward"/>.</summary>
+    public static void AdaptiveAvgGrad<T>(long planes, long height, long width, long outH, long outW, T* gy, T* gx)
+        where T : unmanaged, IFloatingPointIeee754<T> =>
+        Spread(EvenBins(height, width, outH, outW), planes, width, height * width, gy, gx);
+
+    /// <summary>y [planes, height*scaleH, width*scaleW]: every pixel of x [planes, height, width] becomes a block.</summary>
+    public static void UpsampleForward<T>(long planes, long height, long width, long scaleH, long scaleW, T* x, T* y) where T : unmanaged
+    {
+        long wide = width * scaleW;
+        Chunks.For(planes * height, wide * scaleH, (start, end) =>
+        {
+            for (long row = start; row < end; row++)
+            {
+                T* from = x + row * width, to = y + row * scaleH * wide;
+                for (long i = 0, o = 0; i < width; i++)
+                    for (long k = 0; k < scaleW; k++)
+                        to[o++] = from[i];
+                for (long k = 1; k < scaleH; k++)
+                    Unsafe.CopyBlockUnaligned(to + k * wide, to, checked((uint)(wide * sizeof(T))));
+            }
+        });
+    }
+
+    /// <summary>gx = the sum over each block of gy: the adjoint of <see cref="UpsampleForward"/>, with the same sizes.</summary>
+    public static void UpsampleGrad<T>(long planes, long height, long width, long scaleH, long scaleW, T* gy, T* gx)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        var blocks = new Bins(Cut(height, i => i * scaleH, i => (i + 1) * scaleH), Cut(width, i => i * scaleW, i => (i + 1) * scaleW), 1);
+        Mean(blocks, planes, width * scaleW, height * width * scaleH * scaleW, gy, gx);
+    }
+
+    private static void MaxPlane<T>(in PoolShape s, T* x, T* y, long* index) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        long width = s.Width, outH = s.OutH, outW = s.OutW, rowStep = s.DilationH * width, step = s.DilationW;
+        for (long oy = 0; oy < outH; oy++)
+        {
+            (long top, long rows) = Taps(oy * s.StrideH - s.PadH, s.KernelH, s.DilationH, s.Height);
+            for (long ox = 0; ox < outW; ox++)
+            {
+                (long left, long columns) = Taps(ox * s.StrideW - s.PadW, s.KernelW, s.DilationW, width);
+                long at = rows > 0 && columns > 0 ? top * width + left : -1, line = at;
+                T best = at < 0 ? T.NegativeInfinity : x[at];
+                for (long ky = 0; ky < rows; ky++, line += rowStep)
+                    for (long kx = 0, i = line; kx < columns; kx++, i += step)
+                    {
+                        T v = x[i];
+                        // True for a larger v and for the first NaN; false for everything after a NaN.
+                        if (!(v <= best) && !T.IsNaN(best))
+                            (best, at) = (v, i);
+                    }
+                *y++ = best;
+                *index++ = at;
+            }
+        }
+    }
+
+    /// <summary>The first position of a window that lies inside the plane, and how many of its positions do.</summary>
+    private static (long First, long Count) Taps(long start, long kernel, long dilation, long size)
+    {
+        long skipped = start >= 0 ? 0 : Chunks.CeilDiv(-start, dilation), first = start + skipped * dilation;
+        long inside = first >= size ? 0 : Chunks.CeilDiv(size - first, dilation);
+        return (first, Math.Clamp(inside, 0, Math.Max(kernel - skipped, 0)));
+    }
+
+    private static void Scatter<T>(T* g, long* index, long n, T* gx) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        for (long i = 0; i < n; i++)
+            if (index[i] >= 0)
+                gx[index[i]] += g[i];
+    }
+
+    private static void Gather<T>(T* v, long* index, long n, T* y) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        for (long i = 0; i < n; i++)
+            y[i] = index[i] >= 0 ? v[index[i]] : T.Zero;
+    }
+
+    private static void Clear<T>(T* p, long n) where T : unmanaged
+    {
+        for (long i = 0; i < n; i += int.MaxValue)
+            new Span<T>(p + i, (int)Math.Min(n - i, int.MaxValue)).Clear();
+    }
+
+    /// <summary>
+    /// Rectangles of a plane, one per output pixel: rows [Start, End) of the bin's row times columns of its column. The divisor is fixed, or
+    /// 0 for the number of pixels in the rectangle.
+    /// </summary>
+    private sealed record Bins((long Start, long End)[] Rows, (long Start, long End)[] Columns, double Divisor)
+    {
+        public T Scale<T>(long pixels) where T : unmanaged, IFloatingPointIeee754<T> =>
+            T.CreateTruncating(Divisor > 0 ? Divisor : Math.Max(pixels, 1));
+    }
+
+    private static Bins Windows(PoolShape s, bool countIncludePad) => new(
+        Cut(s.OutH, i => Math.Clamp(i * s.StrideH - s.PadH, 0, s.Height), i => Math.Clamp(i * s.StrideH - s.PadH + s.KernelH, 0, s.Height)),
+        Cut(s.OutW, i => Math.Clamp(i * s.StrideW - s.PadW, 0, s.Width), i => Math.Clamp(i * s.StrideW - s.PadW + s.KernelW, 0, s.Width)),
+        countIncludePad ? s.KernelH * s.KernelW : 0);
+
+    private static Bins EvenBins(long height, long width, long outH, long outW) => new(
+        Cut(outH, i => i * height / outH, i => Chunks.CeilDiv((i + 1) * height, outH)),
+        Cut(outW, i => i * width / outW, i => Chunks.CeilDiv((i + 1) * width, outW)), 0);
+
+    private static (long Start, long End)[] Cut(long count, Func<long, long> start, Func<long, long> end)
+    {
+        var cuts = new (long, long)[count];
+        for (long i = 0; i < count; i++)
+            cuts[i] = (start(i), end(i));
+        return cuts;
+    }
+
+    // y[bin] = sum over the bin / divisor.
+    private static void Mean<T>(Bins bins, long planes, long width, long inPixels, T* x, T* y) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        long outputs = bins.Rows.LongLength * bins.Columns.LongLength;
+        Chunks.For(planes, inPixels + outputs, (start, end) =>
+        {
+            T* to = y + start * outputs;
+            for (long p = start; p < end; p++)
+                foreach ((long top, long bottom) in bins.Rows)
+                    foreach ((long left, long right) in bins.Columns)
+                    {
+                        T sum = Rectangle(x + p * inPixels + top * width + left, bottom - top, right - left, width);
+                        *to++ = sum / bins.Scale<T>((bottom - top) * (right - left));
+                    }
+        });
+    }
+
+    // gx[pixel] = sum over the bins that hold it of gy[bin] / divisor, in the order of the bins.
+    private static void Spread<T>(Bins bins, long planes, long width, long inPixels, T* gy, T* gx) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        long outputs = bins.Rows.LongLength * bins.Columns.LongLength;
+        Chunks.For(planes, inPixels + outputs, (start, end) =>
+        {
+            Clear(gx + start * inPixels, (end - start) * inPixels);
+            T* from = gy + start * outputs;
+            for (long p = start; p < end; p++)
+                foreach ((long top, long bottom) in bins.Rows)
+                    foreach ((long left, long right) in bins.Columns)
+                    {
+                        T share = *from++ / bins.Scale<T>((bottom - top) * (right - left));
+                        for (long row = top; row < bottom; row++)
+                            for (long i = left; i < right; i++)
+                                gx[p * inPixels + row * width + i] += share;
+                    }
+        });
+    }
+
+    // Small windows are added pixel by pixel; long lines, and the whole plane of a global mean, in sixteen lanes.
+    private static T Rectangle<T>(T* x, long rows, long columns, long width) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        if (columns == width)
+            (rows, columns) = (Math.Min(rows, 1), rows * columns);
+        T sum = T.Zero;
+        for (long row = 0; row < rows; row++, x += width)
+            if (columns >= Lanes.Count)
+                sum += Lanes.Sum(x, columns);
+            else
+                for (long i = 0; i < columns; i++)
+                    sum += x[i];
+        return sum;
+    }
+}
