@@ -145,7 +145,9 @@ internal static class OpTable
         [
             ([], []), ([1], []), ([70], []), ([5, 3], [0]), ([5, 3], [1]), ([5, 3], [0, 1]), ([2, 3, 4], [1]), ([2, 3, 4], [0, 2]), ([3, 1, 2], [1]),
         ];
-        foreach (var (shape, dims) in op.TakesEmpty ? [.. cases, (Shape: (Shape)[0, 3], Dims: [0])] : cases)
+        if (op.TakesEmpty)
+            cases = [.. cases, ([0, 3], [0])];
+        foreach (var (shape, dims) in cases)
             foreach (bool keep in new[] { false, true })
                 yield return new Sample($"{shape} over [{string.Join(',', dims)}]{(keep ? " keepDim" : "")}", x => [op.Apply(x[0], dims, keep)],
                     new SampleInput(shape, op.Domain.Low, op.Domain.High) { Kinks = op.Domain.Kinks, Distinct = true })
