@@ -68,8 +68,7 @@ public static class Npz
                     + "Fetch it again.");
             if (entry.Length < 0 || entry.Length > entry.CompressedLength * MaxRatio)
                 throw file.Bad($"'{entry.FullName}' claims {entry.Length} bytes from {entry.CompressedLength} packed ones; deflate "
-                    + "makes at most "
-                    + $"{MaxRatio} of one. The archive is damaged or hostile.");
+                    + $"makes at most {MaxRatio} of one. The archive is damaged or hostile.");
             if ((total += entry.Length) > maxBytes)
                 throw file.Bad($"the arrays up to '{entry.FullName}' take {total} bytes unpacked; the limit is {maxBytes}. Raise the "
                     + "limit or split the archive.");

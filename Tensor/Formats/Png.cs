@@ -86,6 +86,8 @@ public static class Png
     {
         if (source.Length < 8 || !source.Take(8, "the signature").AsSpan().SequenceEqual(Signature))
             throw source.Bad($"the file of {source.Length} bytes does not start with the PNG signature. It is no PNG file.");
+        if (source.Length > Array.MaxLength)
+            throw source.Bad($"the file has {source.Length} bytes; pictures of up to {Array.MaxLength} can be read. Split the picture.");
         Header? header = null;
         byte[]? palette = null, transparency = null;
         using var packed = new MemoryStream();
@@ -93,8 +95,7 @@ public static class Png
         while (last != "IEND")
         {
             var (type, data) = ReadChunk(source);
-            if (header is null != (type == "IHDR"))
-                throw source.Bad($"the chunk '{type}' stands where it must not: IHDR comes first, and once. Fetch the file again.");
+            CheckPlace(source, type, last, pixelsBegun: packed.Length > 0);
             switch (type)
             {
                 case "IHDR":
@@ -109,17 +110,10 @@ public static class Png
                 case "tRNS":
                     transparency = data;
                     break;
-                case "IDAT" when packed.Length > 0 && last != "IDAT":
-                    throw source.Bad($"an IDAT chunk comes after '{last}'; the pixels stand together. Fetch the file again.");
                 case "IDAT":
                     packed.Write(data);
                     break;
-                case "IEND" when source.Remaining > 0:
-                    throw source.Bad($"{source.Remaining} bytes follow the end of the picture. Save it again.");
                 default:
-                    // An upper-case first letter says that the picture cannot be shown without understanding the chunk.
-                    if (char.IsAsciiLetterUpper(type[0]) && type != "IEND")
-                        throw source.Bad($"the chunk '{type}' is unknown and critical. Save the picture as plain PNG.");
                     break;
             }
             last = type;
@@ -128,6 +122,19 @@ public static class Png
         if (transparency is not null && (header!.Colour != Palette || transparency.AsSpan().ContainsAnyExcept((byte)255)))
             throw source.Bad("the picture has transparent colours (tRNS). Flatten it onto a background first.");
         return Unpack(source, header!, palette, packed);
+    }
+
+    private static void CheckPlace(ByteSource source, string type, string last, bool pixelsBegun)
+    {
+        if ((last.Length == 0) != (type == "IHDR"))
+            throw source.Bad($"the chunk '{type}' stands where it must not: IHDR comes first, and once. Fetch the file again.");
+        if (type == "IDAT" && pixelsBegun && last != "IDAT")
+            throw source.Bad($"an IDAT chunk comes after '{last}'; the pixels stand together. Fetch the file again.");
+        if (type == "IEND" && source.Remaining > 0)
+            throw source.Bad($"{source.Remaining} bytes follow the end of the picture. Save it again.");
+        // An upper-case first letter says that the picture cannot be shown without understanding the chunk.
+        if (char.IsAsciiLetterUpper(type[0]) && type is not ("IHDR" or "PLTE" or "IDAT" or "IEND"))
+            throw source.Bad($"the chunk '{type}' is unknown and critical. Save the picture as plain PNG.");
     }
 
     private static (string Type, byte[] Data) ReadChunk(ByteSource source)
@@ -179,8 +186,7 @@ public static class Png
         Int128 raw = (Int128)(h.Stride + 1) * h.Height, pixels = (Int128)h.Width * h.Height * h.Channels;
         if (raw > (Int128)packed.Length * Npz.MaxRatio)
             throw source.Bad($"{h.Width} x {h.Height} pixels take {raw} bytes and the file has {packed.Length} packed ones; deflate "
-                + "makes at most "
-                + $"{Npz.MaxRatio} of one. The file is damaged or hostile.");
+                + $"makes at most {Npz.MaxRatio} of one. The file is damaged or hostile.");
         if (raw > Array.MaxLength || pixels > Array.MaxLength)
             throw source.Bad($"{h.Width} x {h.Height} pixels take {Int128.Max(raw, pixels)} bytes; one array holds {Array.MaxLength}. "
                 + "Split the picture.");
