@@ -42,7 +42,8 @@ internal readonly unsafe struct F32x16 : ILanes<float, Vector512<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Splat(float* p) => Vector512.Create(*p);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Fma(Vector512<float> x, Vector512<float> y, Vector512<float> z) => Vector512.FusedMultiplyAdd(x, y, z);
+    public static Vector512<float> Fma(Vector512<float> x, Vector512<float> y, Vector512<float> z) =>
+        Vector512.FusedMultiplyAdd(x, y, z);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Add(Vector512<float> x, Vector512<float> y) => x + y;
     public static float Sum(Vector512<float> x) => Vector512.Sum(x);
@@ -62,7 +63,8 @@ internal readonly unsafe struct F64x8 : ILanes<double, Vector512<double>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<double> Splat(double* p) => Vector512.Create(*p);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<double> Fma(Vector512<double> x, Vector512<double> y, Vector512<double> z) => Vector512.FusedMultiplyAdd(x, y, z);
+    public static Vector512<double> Fma(Vector512<double> x, Vector512<double> y, Vector512<double> z) =>
+        Vector512.FusedMultiplyAdd(x, y, z);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<double> Add(Vector512<double> x, Vector512<double> y) => x + y;
     public static double Sum(Vector512<double> x) => Vector512.Sum(x);
@@ -83,7 +85,8 @@ internal readonly unsafe struct F32x8 : ILanes<float, Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Splat(float* p) => Vector256.Create(*p);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Fma(Vector256<float> x, Vector256<float> y, Vector256<float> z) => Vector256.MultiplyAddEstimate(x, y, z);
+    public static Vector256<float> Fma(Vector256<float> x, Vector256<float> y, Vector256<float> z) =>
+        Vector256.MultiplyAddEstimate(x, y, z);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Add(Vector256<float> x, Vector256<float> y) => x + y;
     public static float Sum(Vector256<float> x) => Vector256.Sum(x);
@@ -104,7 +107,8 @@ internal readonly unsafe struct F64x4 : ILanes<double, Vector256<double>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<double> Splat(double* p) => Vector256.Create(*p);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<double> Fma(Vector256<double> x, Vector256<double> y, Vector256<double> z) => Vector256.MultiplyAddEstimate(x, y, z);
+    public static Vector256<double> Fma(Vector256<double> x, Vector256<double> y, Vector256<double> z) =>
+        Vector256.MultiplyAddEstimate(x, y, z);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<double> Add(Vector256<double> x, Vector256<double> y) => x + y;
     public static double Sum(Vector256<double> x) => Vector256.Sum(x);
