@@ -54,36 +54,12 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
     {
         if (!p.TransA && p.TransB && p.K >= TLanes.Count && Math.Min(p.M, p.N) <= DotSide)
             RunDot(p);
+        else if (!p.TransB && p.M == 1)
+            RunRow(p);
         else if (!p.TransB && (p.M <= DirectRows || p.K * p.N * sizeof(T) <= DirectBytes))
             RunDirect(p);
         else
             RunPacked(p);
-    }
-
-    /// <summary>One column: the transposed product, whose operands and result are rows and need no rearranging.</summary>
-    private static void RunColumn(Product<T> p)
-    {
-        T* x = p.TransB ? p.B : Gather(Scratch.Slot.GemmVector, p.B, p.Ldb, p.K);
-        T* y = p.Ldc == 1 || p.M == 1 ? p.C : Gather(Scratch.Slot.GemmColumn, p.C, p.Ldc, p.M);
-        Multiply(new()
-        {
-            TransA = false, TransB = !p.TransA, M = 1, N = p.M, K = p.K,
-            A = x, Lda = p.K, B = p.A, Ldb = p.Lda, C = y, Ldc = p.M, Accumulate = p.Accumulate,
-        });
-        for (nint i = 0; y != p.C && i < p.M; i++)
-            p.C[i * p.Ldc] = y[i];
-    }
-
-    /// <summary>The elements <paramref name="step"/> apart as neighbours: where they are if they are, else copied.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static T* Gather(Scratch.Slot slot, T* source, nint step, nint count)
-    {
-        if (step == 1)
-            return source;
-        T* dest = Scratch.Get<T>(slot, count);
-        for (nint i = 0; i < count; i++)
-            dest[i] = source[i * step];
-        return dest;
     }
 
     private static void Clear(Product<T> p)
@@ -92,7 +68,7 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
             new Span<T>(p.C + (i * p.Ldc), checked((int)p.N)).Clear();
     }
 
-    /// <summary>Number of row panels for <paramref name="rows"/> rows; heights then differ by one at most, so no thin last panel is left.</summary>
+    /// <summary>Number of row panels; their heights differ by one at most, so that no thin last panel is left.</summary>
     private static nint RowPanels(nint rows) => (rows + TLanes.TileRows - 1) / TLanes.TileRows;
 
     private static nint RowStart(nint rows, nint panels, nint panel) => (nint)Workers.Start(rows, (int)panels, (int)panel);

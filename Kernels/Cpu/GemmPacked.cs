@@ -10,7 +10,7 @@ namespace Native;
 /// </content>
 internal static unsafe partial class GemmDriver<T, TVec, TLanes>
 {
-    /// <summary>Depth of a block: a panel of B is then 32 KiB and stays in the first-level cache while the panels of A pass over it.</summary>
+    /// <summary>Depth of a block: a panel of B is then 32 KiB and stays in the first-level cache while panels of A pass.</summary>
     private const int BlockK = 256;
 
     /// <summary>Rows of packed A and columns of packed B held at once.</summary>
