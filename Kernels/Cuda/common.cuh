@@ -247,7 +247,7 @@ template <class T> __device__ __forceinline__ T nat_cosh(T x)
 
 template <class T> __device__ __forceinline__ T nat_sinh(T x)
 {
-    // Below 1 from u = e^|x| - 1 as (u + u/(u+1)) / 2, which does not cancel; above as e^|x|/2 - e^-|x|/2; one division serves both.
+    // Below 1 from u = e^|x| - 1 as u - (u^2/2) / (u+1), precise near 0; above as e^|x|/2 - e^-|x|/2; one division serves both.
     T a = nat_abs(x);
     a = a > nat_k<T>::COSH_HI ? nat_k<T>::COSH_HI : a;
     T t;
@@ -257,9 +257,9 @@ template <class T> __device__ __forceinline__ T nat_sinh(T x)
     T s = nat_pow2(t);
     T u = nat_sum_minus1(r, q, s, s - T(1));
     bool small = a < T(1);
-    T n = small ? T(0.5) * u : T(-0.25);
+    T n = small ? u * u * T(-0.5) : T(-0.25);
     T d = small ? u + T(1) : h;
-    return nat_or_sign((small ? T(0.5) * u : h) + n / d, x);
+    return nat_or_sign((small ? u : h) + n / d, x);
 }
 
 // ---- log family (MathFn.Log.cs)
@@ -311,7 +311,7 @@ template <class T> __device__ __forceinline__ T nat_log_one_plus(T u, T c)
     // the sum rounds once at the end. Beyond 2^40 c is below the last bit, and its scale would leave the exponent range.
     T e;
     T m = nat_log_split(u, e);
-    c = u < nat_k<T>::LOG1P_BIG ? c * nat_pow2(nat_k<T>::MAGIC - e) : T(0);
+    c = u > nat_k<T>::LOG1P_BIG ? T(0) : c * nat_pow2(nat_k<T>::MAGIC - e);
     T f0 = m - T(1);
     T f = f0 + c;
     T fl = c - (f - f0);
