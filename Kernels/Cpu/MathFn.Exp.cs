@@ -41,7 +41,7 @@ internal static partial class MathFn
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> ExpReduceF(Vector512<float> x, out Vector512<float> t)
     {
-        // t = MAGIC + k with k = x / ln 2 rounded to nearest even by the addition itself; Ln2Hi has trailing zeros, so k*Ln2Hi and
+        // t = Magic + k with k = x / ln 2 rounded to nearest even by the addition itself; Ln2Hi has trailing zeros, so k*Ln2Hi and
         // the first difference are exact.
         t = FusedMultiplyAdd(x, Create(F32.Log2e), Create(F32.Magic));
         var k = t - Create(F32.Magic);
@@ -168,7 +168,7 @@ internal static partial class MathFn
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<double> ExpReduceD(Vector512<double> x, out Vector512<double> t)
     {
-        // t = MAGIC + k with k = x / ln 2 rounded to nearest even by the addition itself; Ln2Hi has trailing zeros, so k*Ln2Hi and
+        // t = Magic + k with k = x / ln 2 rounded to nearest even by the addition itself; Ln2Hi has trailing zeros, so k*Ln2Hi and
         // the first difference are exact.
         t = FusedMultiplyAdd(x, Create(F64.Log2e), Create(F64.Magic));
         var k = t - Create(F64.Magic);
