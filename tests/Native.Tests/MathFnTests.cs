@@ -3,7 +3,7 @@ using Xunit.Abstractions;
 
 namespace Native.Tests;
 
-/// <summary>The elementary functions: accuracy against a BigInteger oracle, special values, and equal bits in tails, instruction sets and g++.</summary>
+/// <summary>The elementary functions: accuracy against a BigInteger oracle, special values, equal bits in tails.</summary>
 public sealed class MathFnTests(ITestOutputHelper output)
 {
     private const double Inf = double.PositiveInfinity, NaN = double.NaN;
@@ -54,7 +54,8 @@ public sealed class MathFnTests(ITestOutputHelper output)
             ("exp", 0, 0, 1), ("exp", -0.0, 0, 1), ("exp", -Inf, 0, 0), ("exp", Inf, 0, Inf), ("exp", 800, 0, Inf), ("exp", -800, 0, 0),
             ("expm1", 0, 0, 0), ("expm1", -0.0, 0, -0.0), ("expm1", -Inf, 0, -1), ("expm1", Inf, 0, Inf), ("expm1", -100, 0, -1),
             ("log", 1, 0, 0), ("log", 0, 0, -Inf), ("log", -0.0, 0, -Inf), ("log", -1, 0, NaN), ("log", Inf, 0, Inf), ("log", -Inf, 0, NaN),
-            ("log1p", 0, 0, 0), ("log1p", -0.0, 0, -0.0), ("log1p", -1, 0, -Inf), ("log1p", -2, 0, NaN), ("log1p", Inf, 0, Inf), ("log1p", -Inf, 0, NaN),
+            ("log1p", 0, 0, 0), ("log1p", -0.0, 0, -0.0), ("log1p", -1, 0, -Inf), ("log1p", -2, 0, NaN),
+            ("log1p", Inf, 0, Inf), ("log1p", -Inf, 0, NaN),
             ("tanh", 0, 0, 0), ("tanh", -0.0, 0, -0.0), ("tanh", Inf, 0, 1), ("tanh", -Inf, 0, -1), ("tanh", 50, 0, 1),
             ("sigmoid", 0, 0, 0.5), ("sigmoid", Inf, 0, 1), ("sigmoid", -Inf, 0, 0), ("sigmoid", 800, 0, 1),
             ("softplus", Inf, 0, Inf), ("softplus", -Inf, 0, 0), ("softplus", 1000, 0, 1000), ("softplus", -1000, 0, 0),
@@ -66,10 +67,14 @@ public sealed class MathFnTests(ITestOutputHelper output)
             ("rsqrt", 4, 0, 0.5), ("rsqrt", 0, 0, Inf), ("rsqrt", Inf, 0, 0), ("rsqrt", -1, 0, NaN),
             ("sign", 7, 0, 1), ("sign", -1e-30, 0, -1), ("sign", 0, 0, 0), ("sign", -0.0, 0, -0.0), ("sign", -Inf, 0, -1),
             ("pow", 2, 10, 1024), ("pow", -2, 3, -8), ("pow", -2, 2, 4), ("pow", -2, 0.5, NaN), ("pow", -Inf, 0.5, Inf), ("pow", 9, 0.5, 3),
-            ("pow", NaN, 0, 1), ("pow", 1, NaN, 1), ("pow", NaN, 1, NaN), ("pow", 2, NaN, NaN), ("pow", -1, NaN, NaN), ("pow", Inf, -0.0, 1),
-            ("pow", 0, 3, 0), ("pow", -0.0, 3, -0.0), ("pow", -0.0, 2, 0), ("pow", 0, -1, Inf), ("pow", -0.0, -1, -Inf), ("pow", -0.0, -2, Inf),
-            ("pow", -0.0, 0.5, 0), ("pow", -0.0, -0.5, Inf), ("pow", 0, Inf, 0), ("pow", 0, -Inf, Inf), ("pow", -1, Inf, 1), ("pow", -1, -Inf, 1),
-            ("pow", 0.5, Inf, 0), ("pow", 0.5, -Inf, Inf), ("pow", -3, Inf, Inf), ("pow", -3, -Inf, 0), ("pow", Inf, 2, Inf), ("pow", Inf, -2, 0),
+            ("pow", NaN, 0, 1), ("pow", 1, NaN, 1), ("pow", NaN, 1, NaN), ("pow", 2, NaN, NaN), ("pow", -1, NaN, NaN),
+            ("pow", Inf, -0.0, 1),
+            ("pow", 0, 3, 0), ("pow", -0.0, 3, -0.0), ("pow", -0.0, 2, 0), ("pow", 0, -1, Inf), ("pow", -0.0, -1, -Inf),
+            ("pow", -0.0, -2, Inf),
+            ("pow", -0.0, 0.5, 0), ("pow", -0.0, -0.5, Inf), ("pow", 0, Inf, 0), ("pow", 0, -Inf, Inf), ("pow", -1, Inf, 1),
+            ("pow", -1, -Inf, 1),
+            ("pow", 0.5, Inf, 0), ("pow", 0.5, -Inf, Inf), ("pow", -3, Inf, Inf), ("pow", -3, -Inf, 0), ("pow", Inf, 2, Inf),
+            ("pow", Inf, -2, 0),
             ("pow", -Inf, 3, -Inf), ("pow", -Inf, 2, Inf), ("pow", -Inf, -3, -0.0), ("pow", -Inf, -2, 0), ("pow", 2, 5000, Inf), ("pow", 2, -5000, 0),
             ("pow", -2, 1e30, Inf), ("pow", 1e30, 0, 1), ("pow", 0.25, -0.5, 2),
         ];
@@ -125,7 +130,8 @@ public sealed class MathFnTests(ITestOutputHelper output)
             for (int i = 0; i < x.Length; i += 3)
             {
                 T alone = MathFnFingerprint.Call(name, Vector512.CreateScalar(x[i]), Vector512.CreateScalar(y[i])).ToScalar();
-                Assert.True(bits(alone) == bits(full[i]) || (isNaN(alone) && isNaN(full[i])), $"{name}({x[i]}, {y[i]}): alone {alone}, in a vector {full[i]}.");
+                Assert.True(bits(alone) == bits(full[i]) || (isNaN(alone) && isNaN(full[i])),
+                    $"{name}({x[i]}, {y[i]}): alone {alone}, in a vector {full[i]}.");
             }
         }
     }
@@ -155,7 +161,14 @@ public sealed class MathFnTests(ITestOutputHelper output)
         }
         double Signed(double v) => Uniform(0, 1) < 0.5 ? -v : v;
         double Spread(double low, double high) => Math.ScaleB(Uniform(1, 2), (int)Uniform(low, high));
-        double largest = name switch { "tanh" => 20, "erf" => exponent > 200 ? 6 : 4, "sin" or "cos" => 1000, "sigmoid" or "softplus" => 40, _ => top };
+        double largest = name switch
+        {
+            "tanh" => 20,
+            "erf" => exponent > 200 ? 6 : 4,
+            "sin" or "cos" => 1000,
+            "sigmoid" or "softplus" => 40,
+            _ => top,
+        };
         double smallest = name is "exp" or "sigmoid" or "softplus" ? -bottom : name == "expm1" ? -40 : -largest;
         for (int i = 0; i < count; i++)
         {

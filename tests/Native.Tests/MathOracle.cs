@@ -40,7 +40,7 @@ internal static class MathOracle
         }
     }
 
-    /// <summary>|got - reference| in units of the last place of the reference, for a format of so many bits and smallest exponent.</summary>
+    /// <summary>|got - reference| in ulps of the reference, for a format of so many bits and smallest exponent.</summary>
     public static double Ulps(double got, BigInteger reference, int p, int bits, int smallest)
     {
         if (!double.IsFinite(got)) return double.PositiveInfinity;
