@@ -108,7 +108,7 @@ internal static unsafe class SoftmaxKernels
             return;
         }
         T sum = SumExp(x, n, max, kind == Kind.Softmax ? y : null);
-        Vector512<T> total = Vector512.Create(sum), log = Vector512.Create(Log(sum)), by = Vector512.Create(max);
+        Vector512<T> total = Vector512.Create(sum), log = kind == Kind.Softmax ? total : MathFn.Log(total), by = Vector512.Create(max);
         for (long i = 0; i < n; i += Vector512<T>.Count)
         {
             long left = n - i;
