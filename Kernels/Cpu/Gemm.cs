@@ -104,7 +104,7 @@ internal static unsafe class Gemm
     }
 }
 
-/// <summary>The arguments of one product, see <see cref="Gemm.Run{T}(bool, bool, long, long, long, T*, long, T*, long, T*, long, bool)"/>.</summary>
+/// <summary>The arguments of one product, named as in <see cref="Gemm"/>.Run; lengths and steps in elements.</summary>
 internal unsafe struct Product<T> where T : unmanaged
 {
     public bool TransA, TransB, Accumulate;

@@ -96,13 +96,11 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddUp(T* sums, nint rows, nint columns, T* c, nint ldc, bool accumulate)
     {
-        for (nint i = 0; i < rows; i++, c += ldc)
+        for (nint i = 0; i < rows; i++, c += ldc, sums += 4 * TLanes.Count)
         {
+            TLanes.SumFour(sums, sums);
             for (nint j = 0; j < columns; j++)
-            {
-                T sum = TLanes.Sum(TLanes.Load(sums + (((i * 4) + j) * TLanes.Count)));
-                c[j] = accumulate ? c[j] + sum : sum;
-            }
+                c[j] = accumulate ? c[j] + sums[j] : sums[j];
         }
     }
 }

@@ -37,8 +37,25 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
                 Clear(p);
             return;
         }
+        if (p.N == 1)
+        {
+            RunColumn(p);
+            return;
+        }
+        if (p.M == 1 && p.TransA)
+        {
+            p.A = Gather(Scratch.Slot.GemmVector, p.A, p.Lda, p.K);
+            p.TransA = false;
+        }
+        Multiply(p);
+    }
+
+    private static void Multiply(Product<T> p)
+    {
         if (!p.TransA && p.TransB && p.K >= TLanes.Count && Math.Min(p.M, p.N) <= DotSide)
             RunDot(p);
+        else if (!p.TransB && p.M == 1)
+            RunRow(p);
         else if (!p.TransB && (p.M <= DirectRows || p.K * p.N * sizeof(T) <= DirectBytes))
             RunDirect(p);
         else
@@ -51,7 +68,7 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
             new Span<T>(p.C + (i * p.Ldc), checked((int)p.N)).Clear();
     }
 
-    /// <summary>Number of row panels for <paramref name="rows"/> rows; heights then differ by one at most, so no thin last panel is left.</summary>
+    /// <summary>Number of row panels; their heights differ by one at most, so that no thin last panel is left.</summary>
     private static nint RowPanels(nint rows) => (rows + TLanes.TileRows - 1) / TLanes.TileRows;
 
     private static nint RowStart(nint rows, nint panels, nint panel) => (nint)Workers.Start(rows, (int)panels, (int)panel);

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 
 namespace Native;
@@ -30,7 +31,7 @@ internal readonly struct N12 : INumber { public static int Value => 12; }
 /// AggressiveOptimization: compiled fully at once; without it the first calls would run through the unoptimised tier.
 /// </remarks>
 internal static unsafe class GemmKernels<T, TVec, TLanes>
-    where T : unmanaged
+    where T : unmanaged, INumberBase<T>
     where TVec : unmanaged
     where TLanes : struct, ILanes<T, TVec>
 {
@@ -88,21 +89,80 @@ internal static unsafe class GemmKernels<T, TVec, TLanes>
             if (TVectors.Value > 1)
                 b1 = TLanes.Load(b + TLanes.Count);
             b += ldb;
-            { TVec x = TLanes.Splat(a); c00 = TLanes.Fma(x, b0, c00); if (TVectors.Value > 1) c01 = TLanes.Fma(x, b1, c01); }
-            if (TRows.Value > 1) { TVec x = TLanes.Splat(a + rowStep); c10 = TLanes.Fma(x, b0, c10); if (TVectors.Value > 1) c11 = TLanes.Fma(x, b1, c11); }
-            if (TRows.Value > 2) { TVec x = TLanes.Splat(a + twoRows); c20 = TLanes.Fma(x, b0, c20); if (TVectors.Value > 1) c21 = TLanes.Fma(x, b1, c21); }
+            {
+                TVec x = TLanes.Splat(a);
+                c00 = TLanes.Fma(x, b0, c00);
+                if (TVectors.Value > 1) c01 = TLanes.Fma(x, b1, c01);
+            }
+            if (TRows.Value > 1)
+            {
+                TVec x = TLanes.Splat(a + rowStep);
+                c10 = TLanes.Fma(x, b0, c10);
+                if (TVectors.Value > 1) c11 = TLanes.Fma(x, b1, c11);
+            }
+            if (TRows.Value > 2)
+            {
+                TVec x = TLanes.Splat(a + twoRows);
+                c20 = TLanes.Fma(x, b0, c20);
+                if (TVectors.Value > 1) c21 = TLanes.Fma(x, b1, c21);
+            }
             a += kStep;
-            if (TRows.Value > 3) { TVec x = TLanes.Splat(a3); c30 = TLanes.Fma(x, b0, c30); if (TVectors.Value > 1) c31 = TLanes.Fma(x, b1, c31); }
-            if (TRows.Value > 4) { TVec x = TLanes.Splat(a3 + rowStep); c40 = TLanes.Fma(x, b0, c40); if (TVectors.Value > 1) c41 = TLanes.Fma(x, b1, c41); }
-            if (TRows.Value > 5) { TVec x = TLanes.Splat(a3 + twoRows); c50 = TLanes.Fma(x, b0, c50); if (TVectors.Value > 1) c51 = TLanes.Fma(x, b1, c51); }
+            if (TRows.Value > 3)
+            {
+                TVec x = TLanes.Splat(a3);
+                c30 = TLanes.Fma(x, b0, c30);
+                if (TVectors.Value > 1) c31 = TLanes.Fma(x, b1, c31);
+            }
+            if (TRows.Value > 4)
+            {
+                TVec x = TLanes.Splat(a3 + rowStep);
+                c40 = TLanes.Fma(x, b0, c40);
+                if (TVectors.Value > 1) c41 = TLanes.Fma(x, b1, c41);
+            }
+            if (TRows.Value > 5)
+            {
+                TVec x = TLanes.Splat(a3 + twoRows);
+                c50 = TLanes.Fma(x, b0, c50);
+                if (TVectors.Value > 1) c51 = TLanes.Fma(x, b1, c51);
+            }
             a3 += kStep;
-            if (TRows.Value > 6) { TVec x = TLanes.Splat(a6); c60 = TLanes.Fma(x, b0, c60); if (TVectors.Value > 1) c61 = TLanes.Fma(x, b1, c61); }
-            if (TRows.Value > 7) { TVec x = TLanes.Splat(a6 + rowStep); c70 = TLanes.Fma(x, b0, c70); if (TVectors.Value > 1) c71 = TLanes.Fma(x, b1, c71); }
-            if (TRows.Value > 8) { TVec x = TLanes.Splat(a6 + twoRows); c80 = TLanes.Fma(x, b0, c80); if (TVectors.Value > 1) c81 = TLanes.Fma(x, b1, c81); }
+            if (TRows.Value > 6)
+            {
+                TVec x = TLanes.Splat(a6);
+                c60 = TLanes.Fma(x, b0, c60);
+                if (TVectors.Value > 1) c61 = TLanes.Fma(x, b1, c61);
+            }
+            if (TRows.Value > 7)
+            {
+                TVec x = TLanes.Splat(a6 + rowStep);
+                c70 = TLanes.Fma(x, b0, c70);
+                if (TVectors.Value > 1) c71 = TLanes.Fma(x, b1, c71);
+            }
+            if (TRows.Value > 8)
+            {
+                TVec x = TLanes.Splat(a6 + twoRows);
+                c80 = TLanes.Fma(x, b0, c80);
+                if (TVectors.Value > 1) c81 = TLanes.Fma(x, b1, c81);
+            }
             a6 += kStep;
-            if (TRows.Value > 9) { TVec x = TLanes.Splat(a9); c90 = TLanes.Fma(x, b0, c90); if (TVectors.Value > 1) c91 = TLanes.Fma(x, b1, c91); }
-            if (TRows.Value > 10) { TVec x = TLanes.Splat(a9 + rowStep); ca0 = TLanes.Fma(x, b0, ca0); if (TVectors.Value > 1) ca1 = TLanes.Fma(x, b1, ca1); }
-            if (TRows.Value > 11) { TVec x = TLanes.Splat(a9 + twoRows); cb0 = TLanes.Fma(x, b0, cb0); if (TVectors.Value > 1) cb1 = TLanes.Fma(x, b1, cb1); }
+            if (TRows.Value > 9)
+            {
+                TVec x = TLanes.Splat(a9);
+                c90 = TLanes.Fma(x, b0, c90);
+                if (TVectors.Value > 1) c91 = TLanes.Fma(x, b1, c91);
+            }
+            if (TRows.Value > 10)
+            {
+                TVec x = TLanes.Splat(a9 + rowStep);
+                ca0 = TLanes.Fma(x, b0, ca0);
+                if (TVectors.Value > 1) ca1 = TLanes.Fma(x, b1, ca1);
+            }
+            if (TRows.Value > 11)
+            {
+                TVec x = TLanes.Splat(a9 + twoRows);
+                cb0 = TLanes.Fma(x, b0, cb0);
+                if (TVectors.Value > 1) cb1 = TLanes.Fma(x, b1, cb1);
+            }
             a9 += kStep;
         }
         Put<TVectors>(c00, c01, c, accumulate); c += ldc;
@@ -166,21 +226,69 @@ internal static unsafe class GemmKernels<T, TVec, TLanes>
                 break;
             }
             TVec y0 = TLanes.Load(b0 + p), y1 = TLanes.Load(b1 + p), y2 = TLanes.Load(b2 + p), y3 = TLanes.Load(b3 + p);
-            { TVec x = TLanes.Load(a + p); c00 = TLanes.Fma(x, y0, c00); c01 = TLanes.Fma(x, y1, c01); c02 = TLanes.Fma(x, y2, c02); c03 = TLanes.Fma(x, y3, c03); }
-            if (TRows.Value > 1) { TVec x = TLanes.Load(a1 + p); c10 = TLanes.Fma(x, y0, c10); c11 = TLanes.Fma(x, y1, c11); c12 = TLanes.Fma(x, y2, c12); c13 = TLanes.Fma(x, y3, c13); }
-            if (TRows.Value > 2) { TVec x = TLanes.Load(a2 + p); c20 = TLanes.Fma(x, y0, c20); c21 = TLanes.Fma(x, y1, c21); c22 = TLanes.Fma(x, y2, c22); c23 = TLanes.Fma(x, y3, c23); }
-            if (TRows.Value > 3) { TVec x = TLanes.Load(a3 + p); c30 = TLanes.Fma(x, y0, c30); c31 = TLanes.Fma(x, y1, c31); c32 = TLanes.Fma(x, y2, c32); c33 = TLanes.Fma(x, y3, c33); }
-            if (TRows.Value > 4) { TVec x = TLanes.Load(a4 + p); c40 = TLanes.Fma(x, y0, c40); c41 = TLanes.Fma(x, y1, c41); c42 = TLanes.Fma(x, y2, c42); c43 = TLanes.Fma(x, y3, c43); }
+            {
+                TVec x = TLanes.Load(a + p);
+                c00 = TLanes.Fma(x, y0, c00); c01 = TLanes.Fma(x, y1, c01);
+                c02 = TLanes.Fma(x, y2, c02); c03 = TLanes.Fma(x, y3, c03);
+            }
+            if (TRows.Value > 1)
+            {
+                TVec x = TLanes.Load(a1 + p);
+                c10 = TLanes.Fma(x, y0, c10); c11 = TLanes.Fma(x, y1, c11);
+                c12 = TLanes.Fma(x, y2, c12); c13 = TLanes.Fma(x, y3, c13);
+            }
+            if (TRows.Value > 2)
+            {
+                TVec x = TLanes.Load(a2 + p);
+                c20 = TLanes.Fma(x, y0, c20); c21 = TLanes.Fma(x, y1, c21);
+                c22 = TLanes.Fma(x, y2, c22); c23 = TLanes.Fma(x, y3, c23);
+            }
+            if (TRows.Value > 3)
+            {
+                TVec x = TLanes.Load(a3 + p);
+                c30 = TLanes.Fma(x, y0, c30); c31 = TLanes.Fma(x, y1, c31);
+                c32 = TLanes.Fma(x, y2, c32); c33 = TLanes.Fma(x, y3, c33);
+            }
+            if (TRows.Value > 4)
+            {
+                TVec x = TLanes.Load(a4 + p);
+                c40 = TLanes.Fma(x, y0, c40); c41 = TLanes.Fma(x, y1, c41);
+                c42 = TLanes.Fma(x, y2, c42); c43 = TLanes.Fma(x, y3, c43);
+            }
         }
         if (skip > 0)
         {
             TVec y0 = TLanes.From(TLanes.Load(b0 + last), skip), y1 = TLanes.From(TLanes.Load(b1 + last), skip);
             TVec y2 = TLanes.From(TLanes.Load(b2 + last), skip), y3 = TLanes.From(TLanes.Load(b3 + last), skip);
-            { TVec x = TLanes.From(TLanes.Load(a + last), skip); c00 = TLanes.Fma(x, y0, c00); c01 = TLanes.Fma(x, y1, c01); c02 = TLanes.Fma(x, y2, c02); c03 = TLanes.Fma(x, y3, c03); }
-            if (TRows.Value > 1) { TVec x = TLanes.From(TLanes.Load(a1 + last), skip); c10 = TLanes.Fma(x, y0, c10); c11 = TLanes.Fma(x, y1, c11); c12 = TLanes.Fma(x, y2, c12); c13 = TLanes.Fma(x, y3, c13); }
-            if (TRows.Value > 2) { TVec x = TLanes.From(TLanes.Load(a2 + last), skip); c20 = TLanes.Fma(x, y0, c20); c21 = TLanes.Fma(x, y1, c21); c22 = TLanes.Fma(x, y2, c22); c23 = TLanes.Fma(x, y3, c23); }
-            if (TRows.Value > 3) { TVec x = TLanes.From(TLanes.Load(a3 + last), skip); c30 = TLanes.Fma(x, y0, c30); c31 = TLanes.Fma(x, y1, c31); c32 = TLanes.Fma(x, y2, c32); c33 = TLanes.Fma(x, y3, c33); }
-            if (TRows.Value > 4) { TVec x = TLanes.From(TLanes.Load(a4 + last), skip); c40 = TLanes.Fma(x, y0, c40); c41 = TLanes.Fma(x, y1, c41); c42 = TLanes.Fma(x, y2, c42); c43 = TLanes.Fma(x, y3, c43); }
+            {
+                TVec x = TLanes.From(TLanes.Load(a + last), skip);
+                c00 = TLanes.Fma(x, y0, c00); c01 = TLanes.Fma(x, y1, c01);
+                c02 = TLanes.Fma(x, y2, c02); c03 = TLanes.Fma(x, y3, c03);
+            }
+            if (TRows.Value > 1)
+            {
+                TVec x = TLanes.From(TLanes.Load(a1 + last), skip);
+                c10 = TLanes.Fma(x, y0, c10); c11 = TLanes.Fma(x, y1, c11);
+                c12 = TLanes.Fma(x, y2, c12); c13 = TLanes.Fma(x, y3, c13);
+            }
+            if (TRows.Value > 2)
+            {
+                TVec x = TLanes.From(TLanes.Load(a2 + last), skip);
+                c20 = TLanes.Fma(x, y0, c20); c21 = TLanes.Fma(x, y1, c21);
+                c22 = TLanes.Fma(x, y2, c22); c23 = TLanes.Fma(x, y3, c23);
+            }
+            if (TRows.Value > 3)
+            {
+                TVec x = TLanes.From(TLanes.Load(a3 + last), skip);
+                c30 = TLanes.Fma(x, y0, c30); c31 = TLanes.Fma(x, y1, c31);
+                c32 = TLanes.Fma(x, y2, c32); c33 = TLanes.Fma(x, y3, c33);
+            }
+            if (TRows.Value > 4)
+            {
+                TVec x = TLanes.From(TLanes.Load(a4 + last), skip);
+                c40 = TLanes.Fma(x, y0, c40); c41 = TLanes.Fma(x, y1, c41);
+                c42 = TLanes.Fma(x, y2, c42); c43 = TLanes.Fma(x, y3, c43);
+            }
         }
         Put(c00, c01, c02, c03, sums);
         if (TRows.Value > 1) Put(c10, c11, c12, c13, sums + (4 * TLanes.Count));
@@ -196,5 +304,39 @@ internal static unsafe class GemmKernels<T, TVec, TLanes>
         TLanes.Store(v1, sums + TLanes.Count);
         TLanes.Store(v2, sums + (2 * TLanes.Count));
         TLanes.Store(v3, sums + (3 * TLanes.Count));
+    }
+
+    /// <summary>y += the sum of x[i] times row i of B, for 1 or 8 rows, in ascending i for every element.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    public static void AddRows<TRows>(nint columns, T* x, T* b, nint ldb, T* y) where TRows : struct, INumber
+    {
+        TVec x0 = TLanes.Splat(x), x1 = default, x2 = default, x3 = default, x4 = default, x5 = default, x6 = default, x7 = default;
+        if (TRows.Value == 8)
+        {
+            (x1, x2, x3, x4) = (TLanes.Splat(x + 1), TLanes.Splat(x + 2), TLanes.Splat(x + 3), TLanes.Splat(x + 4));
+            (x5, x6, x7) = (TLanes.Splat(x + 5), TLanes.Splat(x + 6), TLanes.Splat(x + 7));
+        }
+        T* b3 = b + (3 * ldb), b6 = b + (6 * ldb);
+        nint twoRows = 2 * ldb, j = 0;
+        for (; j + TLanes.Count <= columns; j += TLanes.Count)
+        {
+            TVec sum = TLanes.Fma(x0, TLanes.Load(b + j), TLanes.Load(y + j));
+            if (TRows.Value == 8)
+            {
+                sum = TLanes.Fma(x1, TLanes.Load(b + j + ldb), sum);
+                sum = TLanes.Fma(x2, TLanes.Load(b + j + twoRows), sum);
+                sum = TLanes.Fma(x3, TLanes.Load(b3 + j), sum);
+                sum = TLanes.Fma(x4, TLanes.Load(b3 + j + ldb), sum);
+                sum = TLanes.Fma(x5, TLanes.Load(b3 + j + twoRows), sum);
+                sum = TLanes.Fma(x6, TLanes.Load(b6 + j), sum);
+                sum = TLanes.Fma(x7, TLanes.Load(b6 + j + ldb), sum);
+            }
+            TLanes.Store(sum, y + j);
+        }
+        for (; j < columns; j++)
+        {
+            for (nint i = 0; i < TRows.Value; i++)
+                y[j] += x[i] * b[(i * ldb) + j];
+        }
     }
 }

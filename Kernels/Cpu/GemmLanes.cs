@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Native;
 
@@ -24,7 +25,9 @@ internal unsafe interface ILanes<T, TVec> where T : unmanaged where TVec : unman
     /// <summary>x * y + z.</summary>
     static abstract TVec Fma(TVec x, TVec y, TVec z);
     static abstract TVec Add(TVec x, TVec y);
-    static abstract T Sum(TVec x);
+
+    /// <summary>Writes the lane sums of the four vectors at <paramref name="from"/>; <paramref name="to"/> may be the same place.</summary>
+    static abstract void SumFour(T* from, T* to);
 
     /// <summary>Lanes from <paramref name="first"/> on, zero below.</summary>
     static abstract TVec From(TVec x, int first);
@@ -42,12 +45,18 @@ internal readonly unsafe struct F32x16 : ILanes<float, Vector512<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Splat(float* p) => Vector512.Create(*p);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Fma(Vector512<float> x, Vector512<float> y, Vector512<float> z) => Vector512.FusedMultiplyAdd(x, y, z);
+    public static Vector512<float> Fma(Vector512<float> x, Vector512<float> y, Vector512<float> z) =>
+        Vector512.FusedMultiplyAdd(x, y, z);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Add(Vector512<float> x, Vector512<float> y) => x + y;
-    public static float Sum(Vector512<float> x) => Vector512.Sum(x);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void SumFour(float* from, float* to) =>
+        LaneSums.Store(Half(from), Half(from + 16), Half(from + 32), Half(from + 48), to);
     public static Vector512<float> From(Vector512<float> x, int first) =>
         x & Vector512.GreaterThanOrEqual(Vector512<float>.Indices, Vector512.Create((float)first));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Half(float* p) => Vector256.Load(p) + Vector256.Load(p + 8);
 }
 
 internal readonly unsafe struct F64x8 : ILanes<double, Vector512<double>>
@@ -62,10 +71,16 @@ internal readonly unsafe struct F64x8 : ILanes<double, Vector512<double>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<double> Splat(double* p) => Vector512.Create(*p);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<double> Fma(Vector512<double> x, Vector512<double> y, Vector512<double> z) => Vector512.FusedMultiplyAdd(x, y, z);
+    public static Vector512<double> Fma(Vector512<double> x, Vector512<double> y, Vector512<double> z) =>
+        Vector512.FusedMultiplyAdd(x, y, z);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<double> Add(Vector512<double> x, Vector512<double> y) => x + y;
-    public static double Sum(Vector512<double> x) => Vector512.Sum(x);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void SumFour(double* from, double* to)
+    {
+        for (int i = 0; i < 4; i++)
+            to[i] = Vector512.Sum(Vector512.Load(from + (i * 8)));
+    }
     public static Vector512<double> From(Vector512<double> x, int first) =>
         x & Vector512.GreaterThanOrEqual(Vector512<double>.Indices, Vector512.Create((double)first));
 }
@@ -83,10 +98,13 @@ internal readonly unsafe struct F32x8 : ILanes<float, Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Splat(float* p) => Vector256.Create(*p);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Fma(Vector256<float> x, Vector256<float> y, Vector256<float> z) => Vector256.MultiplyAddEstimate(x, y, z);
+    public static Vector256<float> Fma(Vector256<float> x, Vector256<float> y, Vector256<float> z) =>
+        Vector256.MultiplyAddEstimate(x, y, z);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Add(Vector256<float> x, Vector256<float> y) => x + y;
-    public static float Sum(Vector256<float> x) => Vector256.Sum(x);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void SumFour(float* from, float* to) =>
+        LaneSums.Store(Vector256.Load(from), Vector256.Load(from + 8), Vector256.Load(from + 16), Vector256.Load(from + 24), to);
     public static Vector256<float> From(Vector256<float> x, int first) =>
         x & Vector256.GreaterThanOrEqual(Vector256<float>.Indices, Vector256.Create((float)first));
 }
@@ -104,10 +122,35 @@ internal readonly unsafe struct F64x4 : ILanes<double, Vector256<double>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<double> Splat(double* p) => Vector256.Create(*p);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<double> Fma(Vector256<double> x, Vector256<double> y, Vector256<double> z) => Vector256.MultiplyAddEstimate(x, y, z);
+    public static Vector256<double> Fma(Vector256<double> x, Vector256<double> y, Vector256<double> z) =>
+        Vector256.MultiplyAddEstimate(x, y, z);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<double> Add(Vector256<double> x, Vector256<double> y) => x + y;
-    public static double Sum(Vector256<double> x) => Vector256.Sum(x);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void SumFour(double* from, double* to)
+    {
+        for (int i = 0; i < 4; i++)
+            to[i] = Vector256.Sum(Vector256.Load(from + (i * 4)));
+    }
     public static Vector256<double> From(Vector256<double> x, int first) =>
         x & Vector256.GreaterThanOrEqual(Vector256<double>.Indices, Vector256.Create((double)first));
+}
+
+/// <summary>Four sums at once: the last steps add across four vectors instead of within each, a third of the instructions.</summary>
+internal static unsafe class LaneSums
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Vector256<float> x0, Vector256<float> x1, Vector256<float> x2, Vector256<float> x3, float* to)
+    {
+        if (!Sse.IsSupported)
+        {
+            (to[0], to[1], to[2], to[3]) = (Vector256.Sum(x0), Vector256.Sum(x1), Vector256.Sum(x2), Vector256.Sum(x3));
+            return;
+        }
+        Vector128<float> y0 = x0.GetLower() + x0.GetUpper(), y1 = x1.GetLower() + x1.GetUpper();
+        Vector128<float> y2 = x2.GetLower() + x2.GetUpper(), y3 = x3.GetLower() + x3.GetUpper();
+        Vector128<float> pairs01 = Sse.UnpackLow(y0, y1) + Sse.UnpackHigh(y0, y1);
+        Vector128<float> pairs23 = Sse.UnpackLow(y2, y3) + Sse.UnpackHigh(y2, y3);
+        (Sse.MoveLowToHigh(pairs01, pairs23) + Sse.MoveHighToLow(pairs23, pairs01)).Store(to);
+    }
 }

@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+
 namespace Native;
 
 /// <content>
@@ -7,14 +10,14 @@ namespace Native;
 /// </content>
 internal static unsafe partial class GemmDriver<T, TVec, TLanes>
 {
-    /// <summary>Bytes of k per panel row block: a B panel (2 vectors wide) of this depth leaves room in L1 for the A panel beside it.</summary>
-    private const int BlockK = 384;
+    /// <summary>Depth of a block: a panel of B is then 32 KiB and stays in the first-level cache while panels of A pass.</summary>
+    private const int BlockK = 256;
 
     /// <summary>Rows of packed A and columns of packed B held at once.</summary>
     private const int BlockM = 3072, BlockN = 4096;
 
     /// <summary>Row panels (A stays in the second-level cache) and column panels of one chunk.</summary>
-    private const int ChunkRows = 14, ChunkColumns = 8;
+    private const int ChunkRows = 16, ChunkColumns = 8;
 
     private static void RunPacked(Product<T> p)
     {
@@ -121,6 +124,19 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
             }
         }
 
+        /// <summary>C is touched once per tile, after the whole loop over k: ask for it before, or the tile ends in cache misses.</summary>
+        private static void Prefetch(T* c, nint ldc, nint rows)
+        {
+            if (!Sse.IsSupported)
+                return;
+            for (; rows > 0; rows--, c += ldc)
+            {
+                Sse.Prefetch0(c);
+                Sse.Prefetch0(c + TLanes.Count);
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private readonly void Multiply(nint rowGroup, nint columnGroup)
         {
             nint lastRow = RowStart(rowPanels, rowGroups, rowGroup + 1), lastColumn = RowStart(columnPanels, columnGroups, columnGroup + 1);
@@ -133,6 +149,7 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
                     T* c = P.C + ((Row + row) * P.Ldc) + Column + column;
                     nint rowStep = P.TransA ? 1 : stepA, kStep = P.TransA ? rows : 1;
                     T* a = PackedA + (row * stepA), b = PackedB + (column * K);
+                    Prefetch(c, P.Ldc, rows);
                     Tile(rows, columns, K, a, rowStep, kStep, b, Padded(columns), c, P.Ldc, Accumulate);
                 }
             }

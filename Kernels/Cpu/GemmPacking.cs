@@ -29,7 +29,7 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
         }
         else if (width == padded && width <= TLanes.Count)
         {
-            // Full vectors spill over what the next rows overwrite; the last rows, where a spill would leave the panel or the matrix, follow.
+            // Full vectors spill into what the next rows overwrite; the last rows, where that would leave the panel or the matrix, follow.
             for (; p < k && (p * padded) + TLanes.Count <= k * padded && (p * ld) + TLanes.Count <= ((k - 1) * ld) + width; p++)
                 TLanes.Store(TLanes.Load(source + (p * ld)), dest + (p * padded));
         }

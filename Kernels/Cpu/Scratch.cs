@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Native;
 
-/// <summary>Working memory of the CPU kernels: per thread, 64-byte aligned, kept and grown, so that a kernel allocates nothing per call.</summary>
+/// <summary>Working memory of the CPU kernels: per thread, 64-byte aligned, kept and grown, so that no call allocates.</summary>
 internal static unsafe class Scratch
 {
     /// <summary>Who uses the memory. Two uses that overlap in time on one thread need two slots.</summary>
@@ -13,6 +13,7 @@ internal static unsafe class Scratch
         GemmEdge,
         GemmTile,
         GemmVector,
+        GemmColumn,
         ConvA,
         ConvB,
         ConvC,
@@ -27,7 +28,7 @@ internal static unsafe class Scratch
     [ThreadStatic]
     private static Buffers? mine;
 
-    /// <summary>At least <paramref name="count"/> elements, contents undefined; valid on this thread until the slot is asked for again.</summary>
+    /// <summary>At least <paramref name="count"/> elements, contents undefined; valid until this thread asks for the slot again.</summary>
     public static T* Get<T>(Slot slot, long count) where T : unmanaged => (T*)(mine ??= new Buffers()).Get((int)slot, count * sizeof(T));
 
     /// <summary>Owned by its thread through the static above; the finalizer gives the memory back after the thread has ended.</summary>

@@ -5,10 +5,10 @@ using System.Runtime.InteropServices;
 
 namespace Native;
 
-/// <summary>Work that is cut into numbered chunks; the same instance is used by every thread at once, so chunks may share only reads.</summary>
+/// <summary>Work cut into numbered chunks. All threads use one instance at once: chunks may share only what they read.</summary>
 internal interface IJob
 {
-    /// <summary>Does chunk number <paramref name="chunk"/>, from 0 to one less than the number given to <see cref="Workers.Run"/>.</summary>
+    /// <summary>Does one chunk, numbered from 0.</summary>
     void Run(int chunk);
 }
 
@@ -232,6 +232,6 @@ internal static unsafe class Workers
             return Environment.ProcessorCount;
         return int.TryParse(text, out int threads) && threads >= 1
             ? threads
-            : throw new UsageException($"NATIVE_THREADS: not a number of threads; the value is '{text}'. Give a whole number of 1 or more.");
+            : throw new UsageException($"NATIVE_THREADS: not a number of threads; the value is '{text}'. Give 1 or more.");
     }
 }

@@ -92,19 +92,20 @@ public sealed unsafe class GemmTests
         // A blanked lane must not turn 0 * infinity into NaN, and an ignored zero must not hide a NaN.
         foreach (bool transB in new[] { false, true })
         {
-            const int N = 37;
-            using Buffer<float> a = new(N * N, 1), b = new(N * N, 2), c = new(N * N, 3);
+            // 20 rows take the dot kernel when B is transposed; at k = 37 it reads lanes 21 to 31 a second time and must blank them.
+            const int M = 20, N = 37, K = 37, Spike = 25;
+            using Buffer<float> a = new(M * K, 1), b = new(N * K, 2), c = new(M * N, 3);
             a.Span.Fill(1);
             b.Span.Fill(1);
-            b.P[5] = float.PositiveInfinity;
-            a.P[(3 * N) + 36] = float.NaN;
-            Gemm.Run(false, transB, N, N, N, a.P, N, b.P, N, c.P, N, false);
-            int column = transB ? 0 : 5;
-            for (int i = 0; i < N; i++)
+            b.P[Spike] = float.PositiveInfinity;
+            a.P[(3 * K) + 36] = float.NaN;
+            Gemm.Run(false, transB, M, N, K, a.P, K, b.P, transB ? K : N, c.P, N, false);
+            int column = transB ? 0 : Spike;
+            for (int i = 0; i < M; i++)
             {
                 for (int j = 0; j < N; j++)
                 {
-                    float expected = i == 3 ? float.NaN : j == column ? float.PositiveInfinity : N;
+                    float expected = i == 3 ? float.NaN : j == column ? float.PositiveInfinity : K;
                     Assert.Equal(expected, c.P[(i * N) + j]);
                 }
             }
