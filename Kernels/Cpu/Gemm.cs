@@ -26,8 +26,18 @@ internal static unsafe class Gemm
     {
         Product<T> product = new()
         {
-            TransA = transA, TransB = transB, M = (nint)m, N = (nint)n, K = (nint)k,
-            A = a, Lda = (nint)lda, B = b, Ldb = (nint)ldb, C = c, Ldc = (nint)ldc, Accumulate = accumulate,
+            TransA = transA,
+            TransB = transB,
+            M = (nint)m,
+            N = (nint)n,
+            K = (nint)k,
+            A = a,
+            Lda = (nint)lda,
+            B = b,
+            Ldb = (nint)ldb,
+            C = c,
+            Ldc = (nint)ldc,
+            Accumulate = accumulate,
         };
         Run(product);
     }
@@ -46,10 +56,24 @@ internal static unsafe class Gemm
         {
             First = new()
             {
-                TransA = transA, TransB = transB, M = (nint)m, N = (nint)n, K = (nint)k,
-                A = a, Lda = (nint)lda, B = b, Ldb = (nint)ldb, C = c, Ldc = (nint)ldc, Accumulate = accumulate,
+                TransA = transA,
+                TransB = transB,
+                M = (nint)m,
+                N = (nint)n,
+                K = (nint)k,
+                A = a,
+                Lda = (nint)lda,
+                B = b,
+                Ldb = (nint)ldb,
+                C = c,
+                Ldc = (nint)ldc,
+                Accumulate = accumulate,
             },
-            Count = batch, StrideA = strideA, StrideB = strideB, StrideC = strideC, Chunks = 1,
+            Count = batch,
+            StrideA = strideA,
+            StrideB = strideB,
+            StrideC = strideC,
+            Chunks = 1,
         };
         long work = Math.Max(m * n * k, 1);
         if (work >= SmallProduct)
@@ -114,7 +138,17 @@ internal unsafe struct Product<T> where T : unmanaged
     /// <summary>The same arguments under the element type that T is known to be.</summary>
     public readonly Product<TOther> As<TOther>() where TOther : unmanaged => new()
     {
-        TransA = TransA, TransB = TransB, Accumulate = Accumulate, M = M, N = N, K = K, Lda = Lda, Ldb = Ldb, Ldc = Ldc,
-        A = (TOther*)A, B = (TOther*)B, C = (TOther*)C,
+        TransA = TransA,
+        TransB = TransB,
+        Accumulate = Accumulate,
+        M = M,
+        N = N,
+        K = K,
+        Lda = Lda,
+        Ldb = Ldb,
+        Ldc = Ldc,
+        A = (TOther*)A,
+        B = (TOther*)B,
+        C = (TOther*)C,
     };
 }

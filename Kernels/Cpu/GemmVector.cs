@@ -15,8 +15,18 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
         T* y = p.Ldc == 1 || p.M == 1 ? p.C : Gather(Scratch.Slot.GemmColumn, p.C, p.Ldc, p.M);
         Multiply(new()
         {
-            TransA = false, TransB = !p.TransA, M = 1, N = p.M, K = p.K,
-            A = x, Lda = p.K, B = p.A, Ldb = p.Lda, C = y, Ldc = p.M, Accumulate = p.Accumulate,
+            TransA = false,
+            TransB = !p.TransA,
+            M = 1,
+            N = p.M,
+            K = p.K,
+            A = x,
+            Lda = p.K,
+            B = p.A,
+            Ldb = p.Lda,
+            C = y,
+            Ldc = p.M,
+            Accumulate = p.Accumulate,
         });
         for (nint i = 0; y != p.C && i < p.M; i++)
             p.C[i * p.Ldc] = y[i];
