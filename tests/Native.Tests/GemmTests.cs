@@ -136,21 +136,8 @@ public sealed unsafe class GemmTests
         where T : unmanaged, INumberBase<T>
         where TVec : unmanaged
         where TLanes : struct, ILanes<T, TVec>
-        => GemmDriver<T, TVec, TLanes>.Run(new()
-        {
-            TransA = transA,
-            TransB = transB,
-            M = (nint)m,
-            N = (nint)n,
-            K = (nint)k,
-            A = a,
-            Lda = (nint)lda,
-            B = b,
-            Ldb = (nint)ldb,
-            C = c,
-            Ldc = (nint)ldc,
-            Accumulate = accumulate,
-        });
+        => GemmDriver<T, TVec, TLanes>.Run(
+            new(transA, transB, (nint)m, (nint)n, (nint)k, a, (nint)lda, b, (nint)ldb, c, (nint)ldc, accumulate));
 
     private static void Sweep<T>(Product<T> product) where T : unmanaged, IFloatingPointIeee754<T>
     {
