@@ -61,8 +61,7 @@ internal static unsafe class Conv2dKernels
 
     /// <summary>
     /// gx = the adjoint of x -> conv(x, w), applied to gy, plus bias. As a transposed convolution: input gy, output gx; an output
-    /// padding is
-    /// nothing but a geometry whose height and width are larger by it.
+    /// padding is nothing but a geometry whose height and width are larger by it.
     /// </summary>
     /// <param name="s">The checked geometry of the convolution.</param>
     /// <param name="gy">[batch, filters, OutH, OutW].</param>

@@ -5,8 +5,7 @@ namespace Native;
 
 /// <summary>
 /// The cross-entropy of logits [rows, classes] with int64 targets [rows], fused with the softmax. Rows whose target is the ignored
-/// index have loss
-/// and gradient 0, even where their logits are NaN.
+/// index have loss and gradient 0, even where their logits are NaN.
 /// </summary>
 internal static unsafe class CrossEntropyKernels
 {

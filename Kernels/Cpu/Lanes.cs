@@ -134,8 +134,7 @@ internal static unsafe class Lanes
 
     /// <summary>
     /// sums[j] = sum over rows i of F(a[i,j], b[i,j], c[i,j], k[j]) for a matrix of contiguous rows; row i goes to lane i mod 16, so a
-    /// column
-    /// has the sum that it would have as a row.
+    /// column has the sum that it would have as a row.
     /// </summary>
     public static void Columns<T, F>(T* a, T* b, T* c, long rows, long columns, T* k, T* sums)
         where T : unmanaged, IFloatingPointIeee754<T>

@@ -9,8 +9,7 @@ internal static unsafe partial class NormKernels
 {
     /// <summary>
     /// The sums over each channel that gradients need: of g and g (x - mean), and unless v is null of v, v (x - mean) and v g. All
-    /// sums of a
-    /// segment are taken while it is in the first-level cache; then the segments are added over the samples.
+    /// sums of a segment are taken while it is in the first-level cache; then the segments are added over the samples.
     /// </summary>
     private static void Sums<T>(long batch, long channels, long length, T* v, T* g, T* x, T* mean, Coefficients<T> k)
         where T : unmanaged, IFloatingPointIeee754<T>

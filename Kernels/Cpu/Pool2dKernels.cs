@@ -148,8 +148,7 @@ internal static unsafe class Pool2dKernels
 
     /// <summary>
     /// Rectangles of a plane, one per output pixel: rows [Start, End) of the bin's row times columns of its column. The divisor is
-    /// fixed, or
-    /// 0 for the number of pixels in the rectangle.
+    /// fixed, or 0 for the number of pixels in the rectangle.
     /// </summary>
     private sealed record Bins((long Start, long End)[] Rows, (long Start, long End)[] Columns, long Divisor);
 

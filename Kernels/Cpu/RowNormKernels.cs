@@ -25,8 +25,7 @@ internal readonly record struct RowNormShape(long Rows, long Length, long Period
 /// <remarks>
 /// Notation per row of m elements: s = 1/sqrt(var + eps), xh = (x - mean) s, h = gy w, P(h) = h - mean[h] - xh mean[h xh] (symmetric; the
 /// adjoint of x -> xh is e -> s P(e)). Sums over the batch for gw, gb and dw: sample n goes to lane n mod 16, the lanes meet in a
-/// pairwise tree,
-/// and they are the parts that run in parallel.
+/// pairwise tree, and they are the parts that run in parallel.
 /// </remarks>
 internal static unsafe class RowNormKernels
 {
@@ -95,13 +94,12 @@ internal static unsafe class RowNormKernels
 
     /// <summary>
     /// The gradients of <see cref="Grad"/>: given cotangents v of gx [like x], u of gw and t of gb [WeightCount; null for zero], the
-    /// gradients
-    /// with respect to gy, x and w; dw may be null.
+    /// gradients with respect to gy, x and w; dw may be null.
     /// </summary>
     /// <remarks>
     /// With H = mean[h], B = mean[h xh], M = mean[v], V = mean[v xh], R = mean[v h], the function differentiated is, per row,
-    /// phi = m s (R - M H - V B) + sum of u gy xh + sum of t gy. Therefore
-    /// d gy = w s P(v) + u xh + t;  d w = sum over the batch of gy s P(v);
+    /// phi = m s (R - M H - V B) + sum of u gy xh + sum of t gy. Therefore d gy = w s P(v) + u xh + t;  d w = sum over the batch of
+    /// gy s P(v);
     /// and for x, through xh with cotangent e = u gy - s (B v + V h) and through s (ds/dx = -s^2 xh / m):
     /// d x = s P(e) - s^2 (R - M H - V B) xh, where mean[e] = mean[u gy] - s (B M + V H) and mean[e xh] = mean[u gy xh] - 2 s V B.
     /// </remarks>

@@ -5,8 +5,7 @@ namespace Native.Tests;
 
 /// <summary>
 /// Batch, layer and group normalisation. The reference is written from the definition, with statistics recomputed from x; first
-/// gradients are
-/// checked as slopes of that reference, second gradients as slopes of the first.
+/// gradients are checked as slopes of that reference, second gradients as slopes of the first.
 /// </summary>
 [Trait("Category", "Cpu")]
 [Collection(WorkersCollection.Name)]
