@@ -83,6 +83,12 @@ public readonly struct Saved
     /// <summary>Saved input i, recorded, so that the derivative can be differentiated.</summary>
     public Tensor Input(int i) => _node.SavedInput(i);
 
+    /// <summary>How many inputs the op was applied to.</summary>
+    public int InputCount => _node.Inputs;
+
+    /// <summary>The shape that input i had; known without saving the input.</summary>
+    public Shape ShapeOf(int i) => _node.InputShape(i)!.Shape;
+
     /// <summary>The saved first output.</summary>
     public Tensor Output => _node.SavedOutput(0);
 

@@ -160,18 +160,15 @@ internal sealed class Conv2dWeightGradOp(ConvParameters p, long kernelH, long ke
 
     public override Tensor?[] Backward(Tensor g, Saved s) =>
     [
-        s.Needs(0) ? new Conv2dDataGradOp(p, _height, _width).Apply(s.Input(1), g) : null,
+        s.Needs(0) ? new Conv2dDataGradOp(p, s.ShapeOf(0)[2], s.ShapeOf(0)[3]).Apply(s.Input(1), g) : null,
         s.Needs(1) ? new Conv2dOp(p).Apply(s.Input(0), g) : null,
     ];
-
-    private long _height, _width;
 
     public override long Flops(Inputs x) => Shape(x).Flops;
 
     private ConvShape Shape(Inputs x)
     {
         var d = x[0].Layout.Dims;
-        (_height, _width) = (d[2], d[3]);
         return p.Shape(d[0], d[1], d[2], d[3], [x[1].Layout.Dims[1], d[1] / Math.Max(1, p.Groups), kernelH, kernelW]);
     }
 
