@@ -161,9 +161,6 @@ public static class TensorViews
             return new ReshapeOp(target).Apply(x.Layout.Reshape(target) is null ? x.Contiguous() : x);
         }
 
-        /// <summary>As <see cref="Reshape(Tensor, ReadOnlySpan{long})"/>.</summary>
-        public Tensor Reshape(Shape shape) => x.Reshape(shape.Span);
-
         /// <summary>Reorders dims: result dim i is dim <c>order[i]</c>.</summary>
         public Tensor Permute(params ReadOnlySpan<int> order)
         {

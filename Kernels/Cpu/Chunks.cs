@@ -20,7 +20,7 @@ internal static class Chunks
         if (items <= 0)
             return;
         // At least one grain per chunk, and at most 64 chunks: enough to balance, few enough to hand out quickly.
-        long size = Math.Max(CeilDiv(Grain, Math.Max(cost, 1)), CeilDiv(items, 64));
+        long size = CeilDiv(items, Workers.Chunks(items * cost, Grain));
         int count = (int)CeilDiv(items, size);
         if (count == 1)
             body(0, items);
@@ -34,7 +34,7 @@ internal static class Chunks
     /// </summary>
     public static void Parts(long parts, long cost, Action<int> body)
     {
-        if (parts > 1 && parts * cost >= Grain)
+        if (parts > 1 && parts * cost >= 2 * Grain)
             Run(checked((int)parts), body);
         else
             for (int i = 0; i < parts; i++)

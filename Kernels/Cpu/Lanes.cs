@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Native;
 
@@ -100,6 +101,11 @@ internal static unsafe class Lanes
     public static Vector512<T> Load<T>(T* p, long count, T fill) where T : unmanaged, IFloatingPointIeee754<T>
     {
         var v = Vector512.Create(fill);
+        // A masked load does not touch, and so cannot fault on, what it leaves out. The scalar loop below gives the same values.
+        if (Avx512F.IsSupported && typeof(T) == typeof(float))
+            return Avx512F.MaskLoad((float*)p, FirstLanes<float>(count), v.AsSingle()).As<float, T>();
+        if (Avx512F.IsSupported && typeof(T) == typeof(double))
+            return Avx512F.MaskLoad((double*)p, FirstLanes<double>(count), v.AsDouble()).As<double, T>();
         T* lanes = (T*)&v;
         for (long i = 0; i < count; i++)
             lanes[i] = p[i];
@@ -110,9 +116,16 @@ internal static unsafe class Lanes
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static void Store<T>(Vector512<T> v, T* p, long count) where T : unmanaged, IFloatingPointIeee754<T>
     {
-        T* lanes = (T*)&v;
-        for (long i = 0; i < count; i++)
-            p[i] = lanes[i];
+        if (Avx512F.IsSupported && typeof(T) == typeof(float))
+            Avx512F.MaskStore((float*)p, FirstLanes<float>(count), v.AsSingle());
+        else if (Avx512F.IsSupported && typeof(T) == typeof(double))
+            Avx512F.MaskStore((double*)p, FirstLanes<double>(count), v.AsDouble());
+        else
+        {
+            T* lanes = (T*)&v;
+            for (long i = 0; i < count; i++)
+                p[i] = lanes[i];
+        }
     }
 
     /// <summary>

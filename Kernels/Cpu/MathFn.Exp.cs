@@ -41,7 +41,7 @@ internal static partial class MathFn
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> ExpReduceF(Vector512<float> x, out Vector512<float> t)
     {
-        // t = MAGIC + k with k = x / ln 2 rounded to nearest even by the addition itself; Ln2Hi has trailing zeros, so k*Ln2Hi and
+        // t = Magic + k with k = x / ln 2 rounded to nearest even by the addition itself; Ln2Hi has trailing zeros, so k*Ln2Hi and
         // the first difference are exact.
         t = FusedMultiplyAdd(x, Create(F32.Log2e), Create(F32.Magic));
         var k = t - Create(F32.Magic);
@@ -152,8 +152,7 @@ internal static partial class MathFn
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> SinhF(Vector512<float> x)
     {
-        // Below 1 from u = e^|x| - 1 as (u + u/(u+1)) / 2, which does not cancel; above as e^|x|/2 - e^-|x|/2; one division serves
-        // both.
+        // Below 1 from u = e^|x| - 1 as u - (u^2/2) / (u+1), precise near 0; above as e^|x|/2 - e^-|x|/2; one division serves both.
         var a = Abs(x);
         a = ConditionalSelect(GreaterThan(a, Create(F32.CoshHi)), Create(F32.CoshHi), a);
         var r = ExpSplitF(a, out var t, out var q);
@@ -161,15 +160,15 @@ internal static partial class MathFn
         var s = Pow2F(t);
         var u = SumMinus1F(r, q, s, s - Create(1f));
         var small = LessThan(a, Create(1f));
-        var n = ConditionalSelect(small, Create(0.5f) * u, Create(-0.25f));
+        var n = ConditionalSelect(small, u * u * Create(-0.5f), Create(-0.25f));
         var d = ConditionalSelect(small, u + Create(1f), h);
-        return OrSignF(ConditionalSelect(small, Create(0.5f) * u, h) + n / d, x);
+        return OrSignF(ConditionalSelect(small, u, h) + n / d, x);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<double> ExpReduceD(Vector512<double> x, out Vector512<double> t)
     {
-        // t = MAGIC + k with k = x / ln 2 rounded to nearest even by the addition itself; Ln2Hi has trailing zeros, so k*Ln2Hi and
+        // t = Magic + k with k = x / ln 2 rounded to nearest even by the addition itself; Ln2Hi has trailing zeros, so k*Ln2Hi and
         // the first difference are exact.
         t = FusedMultiplyAdd(x, Create(F64.Log2e), Create(F64.Magic));
         var k = t - Create(F64.Magic);
@@ -280,8 +279,7 @@ internal static partial class MathFn
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<double> SinhD(Vector512<double> x)
     {
-        // Below 1 from u = e^|x| - 1 as (u + u/(u+1)) / 2, which does not cancel; above as e^|x|/2 - e^-|x|/2; one division serves
-        // both.
+        // Below 1 from u = e^|x| - 1 as u - (u^2/2) / (u+1), precise near 0; above as e^|x|/2 - e^-|x|/2; one division serves both.
         var a = Abs(x);
         a = ConditionalSelect(GreaterThan(a, Create(F64.CoshHi)), Create(F64.CoshHi), a);
         var r = ExpSplitD(a, out var t, out var q);
@@ -289,8 +287,8 @@ internal static partial class MathFn
         var s = Pow2D(t);
         var u = SumMinus1D(r, q, s, s - Create(1.0));
         var small = LessThan(a, Create(1.0));
-        var n = ConditionalSelect(small, Create(0.5) * u, Create(-0.25));
+        var n = ConditionalSelect(small, u * u * Create(-0.5), Create(-0.25));
         var d = ConditionalSelect(small, u + Create(1.0), h);
-        return OrSignD(ConditionalSelect(small, Create(0.5) * u, h) + n / d, x);
+        return OrSignD(ConditionalSelect(small, u, h) + n / d, x);
     }
 }

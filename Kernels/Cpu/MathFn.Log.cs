@@ -56,7 +56,7 @@ internal static partial class MathFn
         // log(u + c) for u normal and |c| at most half an ulp of u. f + fl = (u + c) / 2^e - 1; k*Ln2Hi is exact (trailing zeros),
         // so the sum rounds once at the end. Beyond 2^40 c is below the last bit, and its scale would leave the exponent range.
         var m = LogSplitF(u, out var e);
-        c = ConditionalSelect(LessThan(u, Create(F32.Log1pBig)), c * Pow2F(Create(F32.Magic) - e), Create(0f));
+        c = ConditionalSelect(GreaterThan(u, Create(F32.Log1pBig)), Create(0f), c * Pow2F(Create(F32.Magic) - e));
         var f0 = m - Create(1f);
         var f = f0 + c;
         var fl = c - (f - f0);
@@ -106,7 +106,7 @@ internal static partial class MathFn
         // log(u + c) for u normal and |c| at most half an ulp of u. f + fl = (u + c) / 2^e - 1; k*Ln2Hi is exact (trailing zeros),
         // so the sum rounds once at the end. Beyond 2^40 c is below the last bit, and its scale would leave the exponent range.
         var m = LogSplitD(u, out var e);
-        c = ConditionalSelect(LessThan(u, Create(F64.Log1pBig)), c * Pow2D(Create(F64.Magic) - e), Create(0.0));
+        c = ConditionalSelect(GreaterThan(u, Create(F64.Log1pBig)), Create(0.0), c * Pow2D(Create(F64.Magic) - e));
         var f0 = m - Create(1.0);
         var f = f0 + c;
         var fl = c - (f - f0);

@@ -83,7 +83,7 @@ internal static partial class MathFn
         l = ConditionalSelect(Vector512.Equals(a, Create(double.PositiveInfinity)), Create(double.PositiveInfinity), l);
         var p = y * l;
         var pl = FusedMultiplyAdd(y, l, -p) + y * lo;
-        // Outside +-POW_HI the answer is 0 or infinity, and the error term would be inf - inf.
+        // Outside +-PowHi the answer is 0 or infinity, and the error term would be inf - inf.
         var inside = LessThan(Abs(p), Create(F64.PowHi));
         p = ConditionalSelect(inside, p, ConditionalSelect(GreaterThan(p, Create(0.0)), Create(F64.PowHi), Create(-F64.PowHi)));
         pl = ConditionalSelect(inside, pl, Create(0.0));

@@ -56,7 +56,7 @@ internal static partial class MathFn
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> TrigReduceF(Vector512<float> x, out Vector512<float> t, out Vector512<float> lo)
     {
-        // x = n*pi/2 + r + lo, t = MAGIC + n. The first product is exact inside the fma, and so is its difference with x; the second
+        // x = n*pi/2 + r + lo, t = Magic + n. The first product is exact inside the fma, and so is its difference with x; the second
         // is kept with its error.
         t = FusedMultiplyAdd(x, Create(F32.TwoOverPi), Create(F32.Magic));
         var n = t - Create(F32.Magic);
@@ -103,7 +103,7 @@ internal static partial class MathFn
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<double> TrigReduceD(Vector512<double> x, out Vector512<double> t, out Vector512<double> lo)
     {
-        // x = n*pi/2 + r + lo, t = MAGIC + n. The first product is exact inside the fma, and so is its difference with x; the second
+        // x = n*pi/2 + r + lo, t = Magic + n. The first product is exact inside the fma, and so is its difference with x; the second
         // is kept with its error.
         t = FusedMultiplyAdd(x, Create(F64.TwoOverPi), Create(F64.Magic));
         var n = t - Create(F64.Magic);

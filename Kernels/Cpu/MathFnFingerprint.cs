@@ -20,14 +20,16 @@ internal static class MathFnFingerprint
         ["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf", "sin", "cos", "sinh", "cosh", "rsqrt", "sign", "pow"];
 
     private static readonly double[] Special =
-        [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, -3.0, 1e-30, -1e-30, 1e-8, -1e-8, 1e-4, -1e-4, 1e-45, 5e-324, 1e-310, 88.5, 89.2, -87.5, -103.5, 709.5, 710.3,
-         -745.0, -708.5, 1e5, 1e8, 1e22, 3e38, 1.7e308, double.PositiveInfinity, double.NegativeInfinity, double.NaN];
+        [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, -3.0, 1e-30, -1e-30, 1e-8, -1e-8, 1e-4, -1e-4, 1e-45,
+         5e-324, 1e-310, 88.5, 89.2, -87.5,
+         -103.5, 709.5, 710.3, -745.0, -708.5, 1e5, 1e8, 1e22, 3e38, 1.7e308, double.PositiveInfinity, double.NegativeInfinity, double.NaN];
 
     /// <summary>First line: what the process runs on. Then one line per function and type: name, type, 64-bit FNV-1a in hexadecimal.</summary>
     public static string Compute()
     {
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"# v512 {Vector512.IsHardwareAccelerated} v256 {Vector256.IsHardwareAccelerated} fma {Fma.IsSupported}\n");
+        text.Append(CultureInfo.InvariantCulture, $"# v512 {Vector512.IsHardwareAccelerated} v256 {Vector256.IsHardwareAccelerated} ");
+        text.Append(CultureInfo.InvariantCulture, $"fma {Fma.IsSupported}\n");
         foreach (string name in Names)
         {
             ulong f = 14695981039346656037, d = f;
@@ -40,7 +42,7 @@ internal static class MathFnFingerprint
         return text.ToString();
     }
 
-    /// <summary>The fixed inputs: special values, any bit pattern, moderate and small magnitudes. Stream 1 serves as exponents of pow.</summary>
+    /// <summary>The fixed inputs: special values, any bit pattern, moderate and small sizes. Stream 1 is the exponents of pow.</summary>
     public static T[] Inputs<T>(ulong stream) where T : unmanaged
     {
         var x = new T[Count];

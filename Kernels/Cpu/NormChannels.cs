@@ -7,24 +7,49 @@ namespace Native;
 // The two loops that batch normalisation is made of: sums over each channel, and one affine pass with coefficients per channel.
 internal static unsafe partial class NormKernels
 {
-    /// <summary>sums[c] = sum over samples n and positions i of F(a, b, -, k[c]), segment by segment, then over samples.</summary>
-    private static void SegmentSums<T, F>(long batch, long channels, long length, T* a, T* b, T* k, T* sums)
+    /// <summary>
+    /// The sums over each channel that gradients need: of g and g (x - mean), and unless v is null of v, v (x - mean) and v g. All sums of a
+    /// segment are taken while it is in the first-level cache; then the segments are added over the samples.
+    /// </summary>
+    private static void Sums<T>(long batch, long channels, long length, T* v, T* g, T* x, T* mean, Coefficients<T> k)
         where T : unmanaged, IFloatingPointIeee754<T>
-        where F : struct, ITerm<T>
     {
         if (length == 1)
         {
-            Lanes.Columns<T, F>(a, b, a, batch, channels, k, sums);
+            Lanes.Columns(g, batch, channels, k.SumG);
+            Lanes.Columns<T, Deviation<T>>(g, x, g, batch, channels, mean, k.SumGx);
+            if (v == null)
+                return;
+            Lanes.Columns(v, batch, channels, k.SumV);
+            Lanes.Columns<T, Deviation<T>>(v, x, v, batch, channels, mean, k.SumVx);
+            Lanes.Columns<T, Product<T>>(v, g, v, batch, channels, mean, k.SumVg);
             return;
         }
         long segments = batch * channels;
-        T* partial = Scratch.Get<T>(Scratch.Slot.Reduce, segments);
-        Chunks.For(segments, length, (start, end) =>
+        T* partial = Scratch.Get<T>(Scratch.Slot.Reduce, 5 * segments);
+        Chunks.For(segments, length * 2, (start, end) =>
         {
             for (long i = start; i < end; i++)
-                partial[i] = Lanes.Sum<T, F>(a + i * length, b + i * length, a + i * length, length, k[i % channels]);
+            {
+                T* to = partial + i, gi = g + i * length, xi = x + i * length;
+                T mu = mean[i % channels];
+                *to = Lanes.Sum(gi, length);
+                to[segments] = Lanes.Sum<T, Deviation<T>>(gi, xi, gi, length, mu);
+                if (v == null)
+                    continue;
+                T* vi = v + i * length;
+                to[2 * segments] = Lanes.Sum(vi, length);
+                to[3 * segments] = Lanes.Sum<T, Deviation<T>>(vi, xi, vi, length, mu);
+                to[4 * segments] = Lanes.Sum<T, Product<T>>(vi, gi, vi, length, mu);
+            }
         });
-        Lanes.Columns(partial, batch, channels, sums);
+        Lanes.Columns(partial, batch, channels, k.SumG);
+        Lanes.Columns(partial + segments, batch, channels, k.SumGx);
+        if (v == null)
+            return;
+        Lanes.Columns(partial + 2 * segments, batch, channels, k.SumV);
+        Lanes.Columns(partial + 3 * segments, batch, channels, k.SumVx);
+        Lanes.Columns(partial + 4 * segments, batch, channels, k.SumVg);
     }
 
     /// <summary>y = F(p, q, x - mean) with the coefficients of the channel; operands that F ignores may be any valid pointer.</summary>
@@ -89,7 +114,7 @@ internal static unsafe partial class NormKernels
     /// <summary>Coefficients and sums per channel, zeroed, in this thread's scratch; each row is padded to whole vectors.</summary>
     private readonly struct Coefficients<T> where T : unmanaged
     {
-        public readonly T* P, Q, X, Constant, Sum0, Sum1, Sum2, Sum3, Sum4;
+        public readonly T* P, Q, X, Constant, SumG, SumGx, SumV, SumVx, SumVg;
 
         public Coefficients(long channels, bool second = false)
         {
@@ -100,11 +125,11 @@ internal static unsafe partial class NormKernels
             Q = P + row;
             X = Q + row;
             Constant = X + row;
-            Sum0 = Constant + row;
-            Sum1 = Sum0 + row;
-            Sum2 = Sum1 + row;
-            Sum3 = Sum2 + row;
-            Sum4 = Sum3 + row;
+            SumG = Constant + row;
+            SumGx = SumG + row;
+            SumV = SumGx + row;
+            SumVx = SumV + row;
+            SumVg = SumVx + row;
         }
     }
 

@@ -96,23 +96,20 @@ internal static unsafe partial class NormKernels
     {
         T m = T.CreateTruncating(batch * length);
         var k = new Coefficients<T>(channels);
-        T* sumG = k.Sum0, sumGx = k.Sum1;
-        if (training || gb != null)
-            SegmentSums<T, Lanes.First<T>>(batch, channels, length, gy, gy, mean, sumG);
-        if (training || gw != null)
-            SegmentSums<T, Deviation<T>>(batch, channels, length, gy, x, mean, sumGx);
+        if (training || gw != null || gb != null)
+            Sums(batch, channels, length, null, gy, x, mean, k);
         for (long c = 0; c < channels; c++)
         {
             T s = invStd[c], scale = Or(w, c, T.One) * s;
             if (gb != null)
-                gb[c] = sumG[c];
+                gb[c] = k.SumG[c];
             if (gw != null)
-                gw[c] = sumGx[c] * s;
+                gw[c] = k.SumGx[c] * s;
             k.P[c] = scale;
             if (!training)
                 continue;
-            k.X[c] = -scale * (sumGx[c] * s / m) * s;
-            k.Constant[c] = -scale * (sumG[c] / m);
+            k.X[c] = -scale * (k.SumGx[c] * s / m) * s;
+            k.Constant[c] = -scale * (k.SumG[c] / m);
         }
         if (gx == null)
             return;
@@ -142,17 +139,10 @@ internal static unsafe partial class NormKernels
         T m = T.CreateTruncating(batch * length), two = T.One + T.One;
         var k = new Coefficients<T>(channels);
         var kx = new Coefficients<T>(channels, second: true);
-        SegmentSums<T, Product<T>>(batch, channels, length, v, gy, mean, k.Sum4);
-        if (training)
-        {
-            SegmentSums<T, Lanes.First<T>>(batch, channels, length, gy, gy, mean, k.Sum0);
-            SegmentSums<T, Deviation<T>>(batch, channels, length, gy, x, mean, k.Sum1);
-            SegmentSums<T, Lanes.First<T>>(batch, channels, length, v, v, mean, k.Sum2);
-            SegmentSums<T, Deviation<T>>(batch, channels, length, v, x, mean, k.Sum3);
-        }
+        Sums(batch, channels, length, v, gy, x, mean, k);
         for (long c = 0; c < channels; c++)
         {
-            T s = invStd[c], wc = Or(w, c, T.One), uc = Or(u, c, T.Zero), tc = Or(t, c, T.Zero), r = k.Sum4[c] / m;
+            T s = invStd[c], wc = Or(w, c, T.One), uc = Or(u, c, T.Zero), tc = Or(t, c, T.Zero), r = k.SumVg[c] / m;
             k.P[c] = wc * s;
             if (!training)
             {
@@ -161,7 +151,7 @@ internal static unsafe partial class NormKernels
                     dw[c] = m * s * r;
                 continue;
             }
-            T a = k.Sum0[c] / m, b = k.Sum1[c] * s / m, mv = k.Sum2[c] / m, vx = k.Sum3[c] * s / m;
+            T a = k.SumG[c] / m, b = k.SumGx[c] * s / m, mv = k.SumV[c] / m, vx = k.SumVx[c] * s / m;
             T covariance = r - mv * a - vx * b;
             if (dw != null)
                 dw[c] = m * s * covariance;
@@ -181,8 +171,22 @@ internal static unsafe partial class NormKernels
     }
 
     /// <summary>sums[c] = the sum of x over samples and length.</summary>
-    public static void ChannelSum<T>(long batch, long channels, long length, T* x, T* sums) where T : unmanaged, IFloatingPointIeee754<T> =>
-        SegmentSums<T, Lanes.First<T>>(batch, channels, length, x, x, sums, sums);
+    public static void ChannelSum<T>(long batch, long channels, long length, T* x, T* sums) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        if (length == 1)
+        {
+            Lanes.Columns(x, batch, channels, sums);
+            return;
+        }
+        long segments = batch * channels;
+        T* partial = Scratch.Get<T>(Scratch.Slot.Reduce, segments);
+        Chunks.For(segments, length, (start, end) =>
+        {
+            for (long i = start; i < end; i++)
+                partial[i] = Lanes.Sum(x + i * length, length);
+        });
+        Lanes.Columns(partial, batch, channels, sums);
+    }
 
     internal static T InverseDeviation<T>(T variance, double eps) where T : unmanaged, IFloatingPointIeee754<T> =>
         T.One / T.Sqrt(variance + T.CreateTruncating(eps));

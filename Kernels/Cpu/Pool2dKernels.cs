@@ -150,11 +150,7 @@ internal static unsafe class Pool2dKernels
     /// Rectangles of a plane, one per output pixel: rows [Start, End) of the bin's row times columns of its column. The divisor is fixed, or
     /// 0 for the number of pixels in the rectangle.
     /// </summary>
-    private sealed record Bins((long Start, long End)[] Rows, (long Start, long End)[] Columns, double Divisor)
-    {
-        public T Scale<T>(long pixels) where T : unmanaged, IFloatingPointIeee754<T> =>
-            T.CreateTruncating(Divisor > 0 ? Divisor : Math.Max(pixels, 1));
-    }
+    private sealed record Bins((long Start, long End)[] Rows, (long Start, long End)[] Columns, long Divisor);
 
     private static Bins Windows(PoolShape s, bool countIncludePad) => new(
         Cut(s.OutH, i => Math.Clamp(i * s.StrideH - s.PadH, 0, s.Height), i => Math.Clamp(i * s.StrideH - s.PadH + s.KernelH, 0, s.Height)),
@@ -179,15 +175,21 @@ internal static unsafe class Pool2dKernels
         long outputs = bins.Rows.LongLength * bins.Columns.LongLength;
         Chunks.For(planes, inPixels + outputs, (start, end) =>
         {
-            T* to = y + start * outputs;
             for (long p = start; p < end; p++)
-                foreach ((long top, long bottom) in bins.Rows)
-                    foreach ((long left, long right) in bins.Columns)
-                    {
-                        T sum = Rectangle(x + p * inPixels + top * width + left, bottom - top, right - left, width);
-                        *to++ = sum / bins.Scale<T>((bottom - top) * (right - left));
-                    }
+                MeanPlane(bins.Rows, bins.Columns, bins.Divisor, width, x + p * inPixels, y + p * outputs);
         });
+    }
+
+    private static void MeanPlane<T>((long Start, long End)[] rows, (long Start, long End)[] columns, long divisor, long width, T* x, T* y)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        T scale = T.CreateTruncating(divisor);
+        foreach ((long top, long bottom) in rows)
+            foreach ((long left, long right) in columns)
+            {
+                T sum = Rectangle(x + top * width + left, bottom - top, right - left, width);
+                *y++ = sum / (divisor > 0 ? scale : Pixels<T>(bottom - top, right - left));
+            }
     }
 
     // gx[pixel] = sum over the bins that hold it of gy[bin] / divisor, in the order of the bins.
@@ -197,31 +199,50 @@ internal static unsafe class Pool2dKernels
         Chunks.For(planes, inPixels + outputs, (start, end) =>
         {
             Clear(gx + start * inPixels, (end - start) * inPixels);
-            T* from = gy + start * outputs;
             for (long p = start; p < end; p++)
-                foreach ((long top, long bottom) in bins.Rows)
-                    foreach ((long left, long right) in bins.Columns)
-                    {
-                        T share = *from++ / bins.Scale<T>((bottom - top) * (right - left));
-                        for (long row = top; row < bottom; row++)
-                            for (long i = left; i < right; i++)
-                                gx[p * inPixels + row * width + i] += share;
-                    }
+                SpreadPlane(bins.Rows, bins.Columns, bins.Divisor, width, gy + p * outputs, gx + p * inPixels);
         });
     }
 
+    private static void SpreadPlane<T>((long Start, long End)[] rows, (long Start, long End)[] columns, long divisor, long width, T* gy, T* gx)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        T scale = T.CreateTruncating(divisor);
+        foreach ((long top, long bottom) in rows)
+            foreach ((long left, long right) in columns)
+            {
+                T share = *gy++ / (divisor > 0 ? scale : Pixels<T>(bottom - top, right - left));
+                for (long row = top; row < bottom; row++)
+                    for (long i = left; i < right; i++)
+                        gx[row * width + i] += share;
+            }
+    }
+
+    // A bin of padding alone has the mean 0.
+    private static T Pixels<T>(long rows, long columns) where T : unmanaged, IFloatingPointIeee754<T> =>
+        T.CreateTruncating(Math.Max(rows * columns, 1));
+
     // Small windows are added pixel by pixel; long lines, and the whole plane of a global mean, in sixteen lanes.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static T Rectangle<T>(T* x, long rows, long columns, long width) where T : unmanaged, IFloatingPointIeee754<T>
     {
-        if (columns == width)
-            (rows, columns) = (Math.Min(rows, 1), rows * columns);
+        if (columns >= Lanes.Count || (columns == width && rows * columns >= Lanes.Count))
+            return LongRectangle(x, rows, columns, width);
         T sum = T.Zero;
         for (long row = 0; row < rows; row++, x += width)
-            if (columns >= Lanes.Count)
-                sum += Lanes.Sum(x, columns);
-            else
-                for (long i = 0; i < columns; i++)
-                    sum += x[i];
+            for (long i = 0; i < columns; i++)
+                sum += x[i];
+        return sum;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static T LongRectangle<T>(T* x, long rows, long columns, long width) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        if (columns == width)
+            return Lanes.Sum(x, rows * columns);
+        T sum = T.Zero;
+        for (long row = 0; row < rows; row++)
+            sum += Lanes.Sum(x + row * width, columns);
         return sum;
     }
 }

@@ -47,9 +47,11 @@ internal static unsafe class SoftmaxKernels
         var best = Vector512.Create(T.NegativeInfinity);
         for (long i = 0; i < n; i += Vector512<T>.Count)
             best = Vector512.MaxNative(best, LoadPadded(x + i, n - i));
-        T max = best[0];
-        for (int i = 1; i < Vector512<T>.Count; i++)
-            max = T.MaxNative(max, best[i]);
+        var half = Vector256.MaxNative(best.GetLower(), best.GetUpper());
+        var quarter = Vector128.MaxNative(half.GetLower(), half.GetUpper());
+        T max = quarter[0];
+        for (int i = 1; i < Vector128<T>.Count; i++)
+            max = T.MaxNative(max, quarter[i]);
         return max;
     }
 
@@ -108,7 +110,7 @@ internal static unsafe class SoftmaxKernels
             return;
         }
         T sum = SumExp(x, n, max, kind == Kind.Softmax ? y : null);
-        Vector512<T> total = Vector512.Create(sum), log = Vector512.Create(Log(sum)), by = Vector512.Create(max);
+        Vector512<T> total = Vector512.Create(sum), log = kind == Kind.Softmax ? total : MathFn.Log(total), by = Vector512.Create(max);
         for (long i = 0; i < n; i += Vector512<T>.Count)
         {
             long left = n - i;

@@ -2,7 +2,8 @@
 // bits are equal on every device. Only + - * / sqrt, explicit fma, bit operations and selections; compile with --fmad=false (NVRTC) or
 // -ffp-contract=off (g++), never with fast-math. No #include: NVRTC needs no toolkit, and a host compiler brings its own shim of
 // __device__, __forceinline__, __float_as_uint, __uint_as_float, __double_as_longlong, __longlong_as_double, __umul64hi, fma and fmaf.
-// NaN results are equal as NaN; sign and payload of a NaN are whatever the hardware gives.
+// special.cuh (erf, sin, cos, pow) continues this file. NaN results are equal as NaN; sign and payload of a NaN are whatever
+// the hardware gives.
 
 typedef unsigned int nat_u32;
 typedef unsigned long long nat_u64;
@@ -139,7 +140,7 @@ __device__ __forceinline__ double nat_exp_poly(double r)
 
 template <class T> __device__ __forceinline__ T nat_exp_reduce(T x, T& t)
 {
-    // t = MAGIC + k with k = x / ln 2 rounded to nearest even by the addition itself; Ln2Hi has trailing zeros, so k*Ln2Hi and the
+    // t = MAGIC + k with k = x / ln 2 rounded to nearest even by the addition itself; LN2_HI has trailing zeros, so k*LN2_HI and the
     // first difference are exact.
     t = nat_fma(x, nat_k<T>::LOG2E, nat_k<T>::MAGIC);
     T k = t - nat_k<T>::MAGIC;
@@ -247,7 +248,7 @@ template <class T> __device__ __forceinline__ T nat_cosh(T x)
 
 template <class T> __device__ __forceinline__ T nat_sinh(T x)
 {
-    // Below 1 from u = e^|x| - 1 as (u + u/(u+1)) / 2, which does not cancel; above as e^|x|/2 - e^-|x|/2; one division serves both.
+    // Below 1 from u = e^|x| - 1 as u - (u^2/2) / (u+1), precise near 0; above as e^|x|/2 - e^-|x|/2; one division serves both.
     T a = nat_abs(x);
     a = a > nat_k<T>::COSH_HI ? nat_k<T>::COSH_HI : a;
     T t;
@@ -257,9 +258,9 @@ template <class T> __device__ __forceinline__ T nat_sinh(T x)
     T s = nat_pow2(t);
     T u = nat_sum_minus1(r, q, s, s - T(1));
     bool small = a < T(1);
-    T n = small ? T(0.5) * u : T(-0.25);
+    T n = small ? u * u * T(-0.5) : T(-0.25);
     T d = small ? u + T(1) : h;
-    return nat_or_sign((small ? T(0.5) * u : h) + n / d, x);
+    return nat_or_sign((small ? u : h) + n / d, x);
 }
 
 // ---- log family (MathFn.Log.cs)
@@ -307,11 +308,11 @@ __device__ __forceinline__ double nat_log_poly(double f)
 
 template <class T> __device__ __forceinline__ T nat_log_one_plus(T u, T c)
 {
-    // log(u + c) for u normal and |c| at most half an ulp of u. f + fl = (u + c) / 2^e - 1; k*Ln2Hi is exact (trailing zeros), so
+    // log(u + c) for u normal and |c| at most half an ulp of u. f + fl = (u + c) / 2^e - 1; k*LN2_HI is exact (trailing zeros), so
     // the sum rounds once at the end. Beyond 2^40 c is below the last bit, and its scale would leave the exponent range.
     T e;
     T m = nat_log_split(u, e);
-    c = u < nat_k<T>::LOG1P_BIG ? c * nat_pow2(nat_k<T>::MAGIC - e) : T(0);
+    c = u > nat_k<T>::LOG1P_BIG ? T(0) : c * nat_pow2(nat_k<T>::MAGIC - e);
     T f0 = m - T(1);
     T f = f0 + c;
     T fl = c - (f - f0);

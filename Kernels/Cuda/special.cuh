@@ -313,7 +313,7 @@ __device__ __forceinline__ double nat_pow_log(double x, double& lo)
     double cl = nat_fma(s2, b, -c) + nat_fma(s2, bl, sl2 * b);
     double h = s2 + c;
     double hl = c - (h - s2) + (sl2 + cl);
-    // e*Ln2Hi is exact, and is 0 or larger than h.
+    // e*LN2_HI is exact, and is 0 or larger than h.
     double k = e * nat_k<double>::LN2_HI;
     double y = k + h;
     lo = h - (y - k) + nat_fma(e, nat_k<double>::LN2_LO, hl);

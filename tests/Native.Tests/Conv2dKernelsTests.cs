@@ -31,6 +31,10 @@ public sealed unsafe class Conv2dKernelsTests
         new(0, 3, 5, 5, 2, 3, 3),
         new(5, 3, 1, 1, 7, 3, 3, PadH: 1, PadW: 1),
         new(1, 3, 34, 33, 2, 5, 5, PadH: 2, PadW: 2),
+        // More products than partial weight gradients, so that a part has to add up several.
+        new(35, 2, 16, 17, 3, 3, 3, PadH: 1, PadW: 1),
+        new(33, 3, 17, 16, 4, 1, 1),
+        new(80, 2, 12, 11, 2, 2, 2),
     ];
 
     [Fact]
