@@ -95,8 +95,8 @@ public readonly struct Saved
     /// <summary>Saved output i.</summary>
     public Tensor OutputAt(int i) => _node.SavedOutput(i);
 
-    /// <summary>Whether anybody wants the gradient of input i; when not, return null for it.</summary>
-    public bool Needs(int i) => Engine.Wants(_node.Edge(i));
+    /// <summary>Whether anybody wants the gradient of input i (false for one that was left out); when not, return null for it.</summary>
+    public bool Needs(int i) => i < _node.Inputs && Engine.Wants(_node.Edge(i));
 
     /// <summary>The gradient of output i, or null when nothing depends on that output.</summary>
     public Tensor? GradOf(int output) => _node.GradOf(output);
@@ -204,8 +204,6 @@ public abstract class StructuredOp(string name) : Op(name)
     internal override void Propagate(OpNode node, Engine engine)
     {
         var grads = Backward(((WideNode)node).GradOrZeros(), new Saved(node));
-        if (grads.Length > node.Inputs)
-            throw new GradException($"backward: {Name} returned {grads.Length} gradients for {node.Inputs} inputs.");
         for (int i = 0; i < grads.Length; i++)
             if (grads[i] is { } gx)
                 engine.Send(node, i, gx);
