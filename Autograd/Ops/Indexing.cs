@@ -26,11 +26,11 @@ internal sealed class IndexSelectOp(int dim) : StructuredOp("index_select")
 
     internal static IEnumerable<Sample> Samples()
     {
-        yield return new("rows, repeated", x => [x[0].TakeRows(x[1])], new([3, 2]), Index.Of([4], 2, 0, 2, 1)) { Reference = x => [Pick(x[0], 4, 5, 0, 1, 4, 5, 2, 3)] };
-        yield return new("columns", x => [x[0].IndexSelect(-1, x[1])], new([2, 3]), Index.Of([2], 2, 0)) { Reference = x => [Pick(x[0], 2, 0, 5, 3)] };
-        yield return new("middle", x => [x[0].IndexSelect(1, x[1])], new([2, 2, 2]), Index.Of([1], 1)) { Reference = x => [Pick(x[0], 2, 3, 6, 7)] };
-        yield return new("none", x => [x[0].TakeRows(x[1])], new([3, 2]), Index.Of([0])) { Reference = _ => [[]] };
-        yield return new("embedding", x => [Tensor.Embedding(x[0], x[1])], new([3, 2]), Index.Of([2, 2], 2, 0, 0, 1)) { Reference = x => [Pick(x[0], 4, 5, 0, 1, 0, 1, 2, 3)] };
+        yield return new("rows, repeated", x => [x[0].TakeRows(x[1])], new([3, 2]), Positions.Of([4], 2, 0, 2, 1)) { Reference = x => [Pick(x[0], 4, 5, 0, 1, 4, 5, 2, 3)] };
+        yield return new("columns", x => [x[0].IndexSelect(-1, x[1])], new([2, 3]), Positions.Of([2], 2, 0)) { Reference = x => [Pick(x[0], 2, 0, 5, 3)] };
+        yield return new("middle", x => [x[0].IndexSelect(1, x[1])], new([2, 2, 2]), Positions.Of([1], 1)) { Reference = x => [Pick(x[0], 2, 3, 6, 7)] };
+        yield return new("none", x => [x[0].TakeRows(x[1])], new([3, 2]), Positions.Of([0])) { Reference = _ => [[]] };
+        yield return new("embedding", x => [Tensor.Embedding(x[0], x[1])], new([3, 2]), Positions.Of([2, 2], 2, 0, 0, 1)) { Reference = x => [Pick(x[0], 4, 5, 0, 1, 0, 1, 2, 3)] };
     }
 
     internal static IEnumerable<ErrorSample> Errors()
@@ -64,19 +64,19 @@ internal sealed class IndexAddOp(int dim, Shape shape) : StructuredOp("index_add
 
     internal static IEnumerable<Sample> Samples()
     {
-        yield return new("rows, repeated", x => [x[0].IndexAdd(0, x[1], x[2])], new([3, 2]), Index.Of([3], 2, 0, 2), new([3, 2]))
+        yield return new("rows, repeated", x => [x[0].IndexAdd(0, x[1], x[2])], new([3, 2]), Positions.Of([3], 2, 0, 2), new([3, 2]))
         {
             Reference = x => [[x[0][0] + x[2][2], x[0][1] + x[2][3], x[0][2], x[0][3], x[0][4] + x[2][0] + x[2][4], x[0][5] + x[2][1] + x[2][5]]],
         };
-        yield return new("columns", x => [x[0].IndexAdd(1, x[1], x[2])], new([2, 2]), Index.Of([1], 1), new([2, 1]))
+        yield return new("columns", x => [x[0].IndexAdd(1, x[1], x[2])], new([2, 2]), Positions.Of([1], 1), new([2, 1]))
         {
             Reference = x => [[x[0][0], x[0][1] + x[2][0], x[0][2], x[0][3] + x[2][1]]],
         };
-        yield return new("bags, sum", x => [Tensor.EmbeddingBag(x[0], x[1], x[2], BagMode.Sum)], new([3, 1]), Index.Of([4], 2, 0, 2, 1), Index.Of([3], 0, 3, 3))
+        yield return new("bags, sum", x => [Tensor.EmbeddingBag(x[0], x[1], x[2], BagMode.Sum)], new([3, 1]), Positions.Of([4], 2, 0, 2, 1), Positions.Of([3], 0, 3, 3))
         {
             Reference = x => [[x[0][2] + x[0][0] + x[0][2], 0, x[0][1]]],
         };
-        yield return new("bags, mean", x => [Tensor.EmbeddingBag(x[0], x[1], x[2])], new([3, 1]), Index.Of([4], 2, 0, 2, 1), Index.Of([3], 0, 3, 3))
+        yield return new("bags, mean", x => [Tensor.EmbeddingBag(x[0], x[1], x[2])], new([3, 1]), Positions.Of([4], 2, 0, 2, 1), Positions.Of([3], 0, 3, 3))
         {
             Reference = x => [[(x[0][2] + x[0][0] + x[0][2]) / 3, 0, x[0][1]]],
         };
@@ -118,12 +118,12 @@ internal sealed class GatherOp(int dim) : StructuredOp("gather")
 
     internal static IEnumerable<Sample> Samples()
     {
-        yield return new("one per row", x => [x[0].Gather(1, x[1])], new([2, 3]), Index.Of([2, 1], 2, 0)) { Reference = x => [[x[0][2], x[0][3]]] };
-        yield return new("along rows, repeated", x => [x[0].Gather(0, x[1])], new([2, 2]), Index.Of([3, 2], 0, 1, 1, 1, 1, 0))
+        yield return new("one per row", x => [x[0].Gather(1, x[1])], new([2, 3]), Positions.Of([2, 1], 2, 0)) { Reference = x => [[x[0][2], x[0][3]]] };
+        yield return new("along rows, repeated", x => [x[0].Gather(0, x[1])], new([2, 2]), Positions.Of([3, 2], 0, 1, 1, 1, 1, 0))
         {
             Reference = x => [[x[0][0], x[0][3], x[0][2], x[0][3], x[0][2], x[0][1]]],
         };
-        yield return new("smaller index", x => [x[0].Gather(0, x[1])], new([2, 3]), Index.Of([1, 2], 1, 0)) { Reference = x => [[x[0][3], x[0][1]]] };
+        yield return new("smaller index", x => [x[0].Gather(0, x[1])], new([2, 3]), Positions.Of([1, 2], 1, 0)) { Reference = x => [[x[0][3], x[0][1]]] };
     }
 
     internal static IEnumerable<ErrorSample> Errors()
@@ -153,15 +153,15 @@ internal sealed class ScatterAddOp(int dim, Shape shape) : StructuredOp("scatter
 
     internal static IEnumerable<Sample> Samples()
     {
-        yield return new("along columns", x => [x[0].ScatterAdd(1, x[1], x[2])], new([2, 2]), Index.Of([2, 3], 1, 0, 1, 0, 0, 0), new([2, 3]))
+        yield return new("along columns", x => [x[0].ScatterAdd(1, x[1], x[2])], new([2, 2]), Positions.Of([2, 3], 1, 0, 1, 0, 0, 0), new([2, 3]))
         {
             Reference = x => [[x[0][0] + x[2][1], x[0][1] + x[2][0] + x[2][2], x[0][2] + x[2][3] + x[2][4] + x[2][5], x[0][3]]],
         };
-        yield return new("smaller index", x => [x[0].ScatterAdd(0, x[1], x[2])], new([2, 2]), Index.Of([1, 1], 1), new([2, 2]))
+        yield return new("smaller index", x => [x[0].ScatterAdd(0, x[1], x[2])], new([2, 2]), Positions.Of([1, 1], 1), new([2, 2]))
         {
             Reference = x => [[x[0][0], x[0][1], x[0][2] + x[2][0], x[0][3]]],
         };
-        yield return new("vector", x => [x[0].ScatterAdd(0, x[1], x[2])], new([3]), Index.Of([4], 2, 2, 0, 2), new([4]))
+        yield return new("vector", x => [x[0].ScatterAdd(0, x[1], x[2])], new([3]), Positions.Of([4], 2, 2, 0, 2), new([4]))
         {
             Reference = x => [[x[0][0] + x[2][2], x[0][1], x[0][2] + x[2][0] + x[2][1] + x[2][3]]],
         };
@@ -177,7 +177,7 @@ internal sealed class ScatterAddOp(int dim, Shape shape) : StructuredOp("scatter
 }
 
 /// <summary>Index inputs of samples.</summary>
-file static class Index
+file static class Positions
 {
     public static SampleInput Of(Shape shape, params double[] values) => new(shape) { DType = DType.I64, Values = values };
 }
@@ -257,7 +257,7 @@ public static class TensorIndexing
         {
             Check.DTypeIs(x, DType.I64, "oneHot", "index");
             Check.That(classes > 0, "oneHot", $"the number of classes must be positive, not {classes}; index = {x.Describe()}.");
-            GatherKernels.CheckRange(x.Contiguous(), classes, "oneHot", () => $"the list of classes");
+            GatherKernels.CheckRange(x.Contiguous(), classes, "oneHot", () => "the list of classes");
             return x.Unsqueeze(-1).Eq(Tensor.Arange(classes, x.Device)).To(dtype);
         }
 
@@ -271,7 +271,8 @@ public static class TensorIndexing
             Check.DTypeIs(index, DType.I64, "embedding", "index");
             var dense = index.Contiguous();
             GatherKernels.CheckRange(dense, weight.Layout.Dims[0], "embedding", () => $"dim 0 of {weight.Describe()}");
-            var y = weight.TakeRows(dense.Reshape(-1)).Reshape([.. index.Shape, weight.Layout.Dims[1]]);
+            long[] shape = [.. index.Layout.Dims, weight.Layout.Dims[1]];
+            var y = weight.TakeRows(dense.Reshape(-1)).Reshape(shape);
             return paddingIndex is { } padding ? Tensor.Where(dense.Eq(padding).Unsqueeze(-1), y.Detach(), y) : y;
         }
 
