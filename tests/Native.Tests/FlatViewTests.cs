@@ -51,6 +51,15 @@ public class FlatViewTests
     }
 
     [Fact]
+    public void AGraphFromBeforeTheMoveIsRefused()
+    {
+        using var net = Net();
+        var y = net.Parameters()[0].Square().Sum();
+        _ = new FlatView(net);
+        Assert.Contains("changed in place", NnKit.Message<GradException>(() => y.Backward()), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void AGradientThatWasReplacedComesHome()
     {
         using var net = Net();
