@@ -1,0 +1,28 @@
+namespace Native.Methods;
+
+/// <summary>
+/// A continual-learning method: three verbs of training and one of testing. The loop around them is <see cref="Trainer"/>; a method never
+/// sees the images of another task unless it has kept them itself.
+/// </summary>
+public interface IMethod : IDisposable
+{
+    /// <summary>Called before the first batch of a task.</summary>
+    void BeginTask(StreamTask task);
+
+    /// <summary>
+    /// Learns from one batch and returns its loss, a scalar. Runs inside a scope that closes afterwards: what must live longer is the method's own.
+    /// </summary>
+    Tensor Observe(Batch batch);
+
+    /// <summary>Called after the last batch of a task.</summary>
+    void EndTask(StreamTask task);
+
+    /// <summary>Logits [count, outputs] of images [count, pixels]. <paramref name="task"/> is given in the task-incremental scenario only, and is null otherwise.</summary>
+    Tensor Predict(Tensor images, StreamTask? task);
+
+    /// <summary>Numbers that training changes.</summary>
+    long ParameterCount { get; }
+
+    /// <summary>Bits kept of earlier images: memories, or generators at 32 bits a number. 0 when nothing is kept.</summary>
+    long StorageBits { get; }
+}

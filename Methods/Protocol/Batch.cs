@@ -1,0 +1,65 @@
+namespace Native.Methods;
+
+/// <summary>
+/// Some images with their targets, as bytes (what a memory keeps) and as tensors (what a network takes). The tensors belong to the scope
+/// that was open when the batch was made.
+/// </summary>
+public sealed class Batch
+{
+    // Added to a logit that must not compete. Finite, so that no infinity enters the graph; exp of it is exactly 0 in f32 and f64.
+    private const float Closed = -1e9f;
+
+    /// <summary>Makes the tensors.</summary>
+    /// <param name="stream">Scenario and sizes.</param>
+    /// <param name="pixels">Bytes, image after image.</param>
+    /// <param name="targets">The right output of each image.</param>
+    /// <param name="tasks">The task of each image.</param>
+    public Batch(TaskStream stream, byte[] pixels, int[] targets, int[] tasks)
+    {
+        if (pixels.Length != targets.Length * stream.InputSize || tasks.Length != targets.Length)
+            throw new ShapeException($"batch: {pixels.Length} bytes, {targets.Length} targets and {tasks.Length} tasks do not agree on images of "
+                + $"{stream.InputSize} bytes.");
+        (Pixels, Targets, Tasks) = (pixels, targets, tasks);
+        var x = new float[pixels.Length];
+        for (int i = 0; i < x.Length; i++)
+            x[i] = pixels[i] * (1f / 255);
+        X = Tensor.From(x, [Count, stream.InputSize]);
+        Y = Tensor.From(Array.ConvertAll(targets, t => (long)t), [Count]);
+        if (stream.Scenario == Scenario.TaskIncremental)
+            Mask = MakeMask(stream, tasks);
+    }
+
+    /// <summary>Number of images.</summary>
+    public int Count => Targets.Length;
+
+    /// <summary>The images as bytes, one after the other.</summary>
+    public byte[] Pixels { get; }
+
+    /// <summary>The right output of each image.</summary>
+    public int[] Targets { get; }
+
+    /// <summary>The task that each image belongs to.</summary>
+    public int[] Tasks { get; }
+
+    /// <summary>f32 [count, pixels], in [0, 1].</summary>
+    public Tensor X { get; }
+
+    /// <summary>i64 [count], the right outputs.</summary>
+    public Tensor Y { get; }
+
+    /// <summary>f32 [count, outputs] to add to the logits so that only the outputs of each image's task compete; null unless task-incremental.</summary>
+    public Tensor? Mask { get; }
+
+    /// <summary>Mean cross-entropy of the logits [count, outputs] against the targets, over the outputs that compete. A scalar.</summary>
+    public Tensor Loss(Tensor logits) => Functional.CrossEntropy(Mask is null ? logits : logits + Mask, Y);
+
+    private static Tensor MakeMask(TaskStream stream, int[] tasks)
+    {
+        var mask = new float[tasks.Length * stream.Outputs];
+        Array.Fill(mask, Closed);
+        for (int i = 0; i < tasks.Length; i++)
+            foreach (int output in stream.Tasks[tasks[i]].Outputs)
+                mask[i * stream.Outputs + output] = 0;
+        return Tensor.From(mask, [tasks.Length, stream.Outputs]);
+    }
+}

@@ -1,0 +1,88 @@
+namespace Native.Methods;
+
+/// <summary>A figure with its formula, or the reason why there is none. Never a silent zero.</summary>
+/// <param name="Key">Name in JSON.</param>
+/// <param name="Name">Name in tables.</param>
+/// <param name="Value">The figure, a fraction; null when undefined.</param>
+/// <param name="Reason">Why it is undefined; null when it is not.</param>
+/// <param name="Definition">Formula and source.</param>
+public sealed record Metric(string Key, string Name, double? Value, string? Reason, string Definition)
+{
+    /// <summary>In percent with two decimals, or <c>n/a: reason</c>.</summary>
+    public override string ToString() => Value is { } v ? $"{100 * v:F2}%" : $"n/a: {Reason}";
+}
+
+/// <summary>
+/// What papers compute from the accuracy matrix a[i,j] (i phases, j tasks, both from 1, T tasks, row 0 before training). Papers use one name
+/// for different formulas, so each figure carries its own.
+/// </summary>
+public static class Metrics
+{
+    /// <summary>All metrics of a run, in the order of the tables.</summary>
+    public static IReadOnlyList<Metric> All(AccuracyMatrix a, Scenario scenario) =>
+        [AverageAccuracy(a), Forgetting(a), ForgettingWithFinalRow(a), BackwardTransfer(a), ForwardTransfer(a, scenario), AverageIncrementalAccuracy(a)];
+
+    /// <summary>A_T = 1/T sum over j of a[T,j] (Automatic Recall Machines, eq. 11): a mean over tasks, not over images.</summary>
+    public static Metric AverageAccuracy(AccuracyMatrix a) =>
+        Define("averageAccuracy", "average accuracy", "A_T = 1/T sum_j a[T,j] (ARM eq. 11; mean over tasks, not images)",
+            a.Complete ? null : Unfinished(a), () => Mean(1, a.Tasks, j => a[a.Phases, j]));
+
+    /// <summary>
+    /// F_T = 1/(T-1) sum over j below T of (max over 1 &lt;= l &lt; T of a[l,j] - a[T,j]) (Automatic Recall Machines, eq. 12-13, after Chaudhry et al.
+    /// 2019). The maximum excludes the final row, so a task that improves last counts negatively.
+    /// </summary>
+    public static Metric Forgetting(AccuracyMatrix a) =>
+        Define("forgetting", "forgetting", "F_T = 1/(T-1) sum_{j<T} (max_{1<=l<T} a[l,j] - a[T,j]) (ARM eq. 12-13; final row excluded from max)",
+            NoOrder(a), () => Mean(1, a.Tasks - 1, j => Best(a, j, a.Tasks - 1) - a[a.Tasks, j]));
+
+    /// <summary>The same with the final row inside the maximum, hence never negative (code of Maximally Interfered Retrieval, Aljundi et al. 2019).</summary>
+    public static Metric ForgettingWithFinalRow(AccuracyMatrix a) =>
+        Define("forgettingMir", "forgetting (MIR)", "1/(T-1) sum_{j<T} (max_{1<=l<=T} a[l,j] - a[T,j]) (MIR; final row included in max, so >= 0)",
+            NoOrder(a), () => Mean(1, a.Tasks - 1, j => Best(a, j, a.Tasks) - a[a.Tasks, j]));
+
+    /// <summary>BWT = 1/(T-1) sum over j below T of (a[T,j] - a[j,j]) (Gradient Episodic Memory, Lopez-Paz and Ranzato 2017).</summary>
+    public static Metric BackwardTransfer(AccuracyMatrix a) =>
+        Define("backwardTransfer", "backward transfer", "BWT = 1/(T-1) sum_{j<T} (a[T,j] - a[j,j]) (GEM)",
+            NoOrder(a), () => Mean(1, a.Tasks - 1, j => a[a.Tasks, j] - a[j, j]));
+
+    /// <summary>
+    /// FWT = 1/(T-1) sum over j above 1 of (a[j-1,j] - a[0,j]) (Gradient Episodic Memory): what earlier tasks do for a task before it is trained.
+    /// </summary>
+    public static Metric ForwardTransfer(AccuracyMatrix a, Scenario scenario) =>
+        Define("forwardTransfer", "forward transfer", "FWT = 1/(T-1) sum_{j>1} (a[j-1,j] - a[0,j]) (GEM; row 0 = random initialisation)",
+            NoOrder(a) ?? (scenario == Scenario.ClassIncremental ? "class-incremental heads cannot answer with a class before its task" : null),
+            () => Mean(2, a.Tasks, j => a[j - 1, j] - a[0, j]));
+
+    /// <summary>1/T sum over i of A_i, with A_i = 1/i sum over j up to i of a[i,j]: the mean of the curve over the stream (Rebuffi et al. 2017).</summary>
+    public static Metric AverageIncrementalAccuracy(AccuracyMatrix a) =>
+        Define("averageIncrementalAccuracy", "average incremental accuracy", "1/T sum_i A_i, A_i = 1/i sum_{j<=i} a[i,j] (iCaRL)",
+            a.Joint ? Together : a.Complete ? null : Unfinished(a), () => Mean(1, a.Tasks, i => Mean(1, i, j => a[i, j])));
+
+    private const string Together = "joint training sees all tasks at once";
+
+    private static string Unfinished(AccuracyMatrix a) => $"the run has {Math.Max(0, a.Rows - 1)} of {a.Phases} phases";
+
+    private static string? NoOrder(AccuracyMatrix a) =>
+        a.Joint ? Together
+        : a.Tasks < 2 ? "one task has no earlier one"
+        : a.Complete ? null : Unfinished(a);
+
+    private static Metric Define(string key, string name, string definition, string? reason, Func<double> value) =>
+        new(key, name, reason is null ? value() : null, reason, definition);
+
+    private static double Best(AccuracyMatrix a, int task, int lastRow)
+    {
+        double best = a[1, task];
+        for (int l = 2; l <= lastRow; l++)
+            best = Math.Max(best, a[l, task]);
+        return best;
+    }
+
+    private static double Mean(int from, int to, Func<int, double> term)
+    {
+        double sum = 0;
+        for (int i = from; i <= to; i++)
+            sum += term(i);
+        return sum / (to - from + 1);
+    }
+}

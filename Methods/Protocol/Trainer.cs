@@ -1,0 +1,148 @@
+using System.Diagnostics;
+
+namespace Native.Methods;
+
+/// <summary>How the loop runs.</summary>
+/// <param name="Epochs">Passes over the images of each phase. 1 is the online protocol of the papers on this stream (ARM, table 3).</param>
+/// <param name="BatchSize">Images per step: 10 in ARM, table 6. The last batch of an epoch may be smaller; nothing is dropped.</param>
+/// <param name="EvaluationBatch">Images per forward pass when testing; changes no result.</param>
+public sealed record TrainerOptions(int Epochs = 1, int BatchSize = 10, int EvaluationBatch = 500);
+
+/// <summary>Where a run stands.</summary>
+/// <param name="Phase">Training phase, from 1; 0 before training.</param>
+/// <param name="Phases">Number of phases.</param>
+/// <param name="Task">The task, or null before training.</param>
+/// <param name="Step">Steps done in this phase.</param>
+/// <param name="Steps">Steps of this phase.</param>
+/// <param name="Loss">Loss of the latest step, NaN before the first.</param>
+/// <param name="Row">The accuracies just measured when the phase is over, else null.</param>
+/// <param name="Elapsed">Since the run began.</param>
+public readonly record struct TrainerProgress(
+    int Phase, int Phases, StreamTask? Task, int Step, int Steps, double Loss, IReadOnlyList<double>? Row, TimeSpan Elapsed);
+
+/// <summary>What a run yields.</summary>
+/// <param name="Matrix">Accuracies.</param>
+/// <param name="Steps">Optimiser steps' worth of batches observed.</param>
+/// <param name="TrainTime">Time in training, without tests.</param>
+/// <param name="TestTime">Time in tests.</param>
+public sealed record RunResult(AccuracyMatrix Matrix, long Steps, TimeSpan TrainTime, TimeSpan TestTime);
+
+/// <summary>The loop, in full view: begin a task, observe its batches, end it, test on every task.</summary>
+public sealed class Trainer
+{
+    private static readonly TimeSpan ReportEvery = TimeSpan.FromMilliseconds(200);
+
+    private readonly TaskStream _stream;
+    private readonly TrainerOptions _options;
+
+    /// <summary>A loop over a stream.</summary>
+    /// <exception cref="UsageException">An option is not positive.</exception>
+    public Trainer(TaskStream stream, TrainerOptions? options = null)
+    {
+        (_stream, _options) = (stream, options ?? new TrainerOptions());
+        Positive(_options.Epochs, "epochs");
+        Positive(_options.BatchSize, "batch size");
+        Positive(_options.EvaluationBatch, "evaluation batch");
+    }
+
+    /// <summary>Trains the method through the stream and tests it on every task before training and after each phase.</summary>
+    /// <param name="method">The method, freshly made.</param>
+    /// <param name="joint">Train on the union of all tasks in one phase.</param>
+    /// <param name="shuffle">Order of the images within each epoch.</param>
+    /// <param name="progress">Called now and then, and after each phase.</param>
+    /// <param name="cancel">Looked at before each step.</param>
+    public RunResult Run(
+        IMethod method, bool joint, Generator shuffle, Action<TrainerProgress>? progress = null, CancellationToken cancel = default)
+    {
+        var matrix = new AccuracyMatrix(_stream.Tasks.Count, joint);
+        IReadOnlyList<StreamTask> phases = joint ? [_stream.Union()] : _stream.Tasks;
+        var clock = Stopwatch.StartNew();
+        matrix.AddRow(Evaluate(method, cancel));
+        var testTime = clock.Elapsed;
+        progress?.Invoke(new TrainerProgress(0, phases.Count, null, 0, 0, double.NaN, matrix.Row(0), clock.Elapsed));
+        long steps = 0;
+        for (int phase = 1; phase <= phases.Count; phase++)
+        {
+            var task = phases[phase - 1];
+            int perEpoch = (task.Train.Length + _options.BatchSize - 1) / _options.BatchSize, inPhase = perEpoch * _options.Epochs, step = 0;
+            double loss = double.NaN;
+            var reported = clock.Elapsed;
+            method.BeginTask(task);
+            for (int epoch = 0; epoch < _options.Epochs; epoch++)
+            {
+                int[] order = [.. task.Train];
+                shuffle.Shuffle<int>(order);
+                for (int at = 0; at < order.Length; at += _options.BatchSize)
+                {
+                    cancel.ThrowIfCancellationRequested();
+                    using var scope = TensorScope.Begin("train-step");
+                    var batch = _stream.BatchOf(_stream.Train, order.AsSpan(at, Math.Min(_options.BatchSize, order.Length - at)));
+                    loss = method.Observe(batch).Item();
+                    step++;
+                    if (!double.IsFinite(loss))
+                        throw new NumericException($"train: the loss is {loss} at step {step} of {inPhase} of task {task.Name}. "
+                            + "Lower the learning rate, or find the operation with --nan-trap.");
+                    if (progress is null || clock.Elapsed - reported < ReportEvery)
+                        continue;
+                    reported = clock.Elapsed;
+                    progress(new TrainerProgress(phase, phases.Count, task, step, inPhase, loss, null, reported));
+                }
+            }
+            method.EndTask(task);
+            steps += step;
+            var before = clock.Elapsed;
+            matrix.AddRow(Evaluate(method, cancel));
+            testTime += clock.Elapsed - before;
+            progress?.Invoke(new TrainerProgress(phase, phases.Count, task, step, inPhase, loss, matrix.Row(phase), clock.Elapsed));
+        }
+        return new RunResult(matrix, steps, clock.Elapsed - testTime, testTime);
+    }
+
+    /// <summary>The accuracy on the test set of every task, fractions.</summary>
+    public double[] Evaluate(IMethod method, CancellationToken cancel = default)
+    {
+        using var constant = Autograd.NoGrad();
+        return [.. _stream.Tasks.Select(task => (double)Correct(method, task, cancel) / task.Test.Length)];
+    }
+
+    private int Correct(IMethod method, StreamTask task, CancellationToken cancel)
+    {
+        bool told = _stream.Scenario == Scenario.TaskIncremental;
+        int[] competing = told ? task.Outputs : [.. Enumerable.Range(0, _stream.Outputs)];
+        int correct = 0;
+        for (int at = 0; at < task.Test.Length; at += _options.EvaluationBatch)
+        {
+            cancel.ThrowIfCancellationRequested();
+            using var scope = TensorScope.Begin("test");
+            var batch = _stream.BatchOf(_stream.Test, task.Test.AsSpan(at, Math.Min(_options.EvaluationBatch, task.Test.Length - at)));
+            var logits = method.Predict(batch.X, told ? task : null);
+            if (logits.Rank != 2 || logits.Shape.Span[0] != batch.Count || logits.Shape.Span[1] != _stream.Outputs)
+                throw new ShapeException($"predict: logits must be [{batch.Count},{_stream.Outputs}]; got {logits.Shape}.");
+            var values = logits.ToArray<float>();
+            for (int i = 0; i < batch.Count; i++)
+                if (Largest(values.AsSpan(i * _stream.Outputs, _stream.Outputs), competing) == batch.Targets[i])
+                    correct++;
+        }
+        return correct;
+    }
+
+    // The first of equals. A NaN would compare false with everything and win or lose by its position, so it stops the run.
+    private static int Largest(ReadOnlySpan<float> logits, int[] among)
+    {
+        int best = among[0];
+        foreach (int output in among)
+        {
+            if (float.IsNaN(logits[output]))
+                throw new NumericException($"predict: output {output} is NaN. Lower the learning rate, or find the operation with --nan-trap.");
+            if (logits[output] > logits[best])
+                best = output;
+        }
+        return best;
+    }
+
+    private static void Positive(int value, string what)
+    {
+        if (value < 1)
+            throw new UsageException($"train: {what} must be 1 or more; got {value}.");
+    }
+}
