@@ -3,7 +3,7 @@ namespace Native;
 /// <summary>Copies tensors behind each other along one dim. The instance holds the length of each part, so that nothing is saved.</summary>
 internal sealed class ConcatOp(int dim, long[] sizes) : StructuredOp("concat")
 {
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         var dims = x[0].Shape.ToArray();
         dims[dim] = sizes.Sum();
