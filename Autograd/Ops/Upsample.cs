@@ -3,7 +3,7 @@ namespace Native;
 /// <summary>Every pixel of the last two dims becomes a square of equal pixels. <see cref="BlockSumOp"/> is its adjoint.</summary>
 internal sealed class UpsampleOp(long factor) : StructuredOp("upsample")
 {
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         var dims = x[0].Shape.ToArray();
         dims[^2] *= factor;
@@ -38,7 +38,7 @@ internal sealed class UpsampleOp(long factor) : StructuredOp("upsample")
 /// <summary>Sums over squares of pixels: the gradient of <see cref="UpsampleOp"/>, which is its own gradient in turn.</summary>
 internal sealed class BlockSumOp(long factor) : StructuredOp("block_sum")
 {
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         var dims = x[0].Shape.ToArray();
         dims[^2] /= factor;
