@@ -5,7 +5,7 @@ internal sealed class MatMulOp() : StructuredOp("matmul")
 {
     public static readonly MatMulOp Instance = new();
 
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         Tensor a = x[0], b = x[1];
         Check.Float(a, Name, "lhs");
