@@ -136,7 +136,8 @@ public abstract class Optimizer : IDisposable
             for (int i = 0; i < MomentCount; i++)
             {
                 string key = $"{name}.{MomentNames[i]}";
-                moments[i] = state.TryGetValue(key, out var t) ? t : throw new UsageException($"load: the optimiser's state has '{name}.steps' but lacks '{key}'. Load what State() of the same kind of optimiser gave.");
+                moments[i] = state.TryGetValue(key, out var t) ? t
+                    : throw new UsageException($"load: the optimiser's state has '{name}.steps' but lacks '{key}'. Load what State() of the same kind of optimiser gave.");
                 Check.ShapeIs(t, p.Shape, "load", key);
                 Check.SameDType(t, p, "load", key, name);
                 used.Add(key);

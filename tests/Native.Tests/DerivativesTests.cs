@@ -47,6 +47,9 @@ public class DerivativesTests
         NnKit.Near((v * x * 6).ToArray<double>(), Autograd.Grad(jvp.Sum(), x), 1e-12, "of jvp");
         var vjp = Autograd.Vjp(t => t.Pow(3), x, v, createGraph: true);
         NnKit.Near((v * x * 6).ToArray<double>(), Autograd.Grad(vjp.Sum(), x), 1e-12, "of vjp");
+        var cubes = Autograd.Hessian(t => t.Pow(3).Sum(), x, createGraph: true);
+        NnKit.Near([6, 6, 6], Autograd.Grad(cubes.Sum(), x), 1e-12, "of hessian");
+        NnKit.Near((x * 6).ToArray<double>(), Autograd.Grad(Autograd.Jacobian(t => t.Pow(3), x, createGraph: true).Sum(), x), 1e-12, "of jacobian");
         Assert.False(Autograd.Vjp(t => t.Pow(3), x, v).RequiresGrad);
     }
 
