@@ -1,5 +1,6 @@
 // Random numbers for the GPU: element i of a fill as a function of key, first block and i, with the bits of Kernels/Cpu/RandomFill.cs.
 // The rules are stated in Kernels/Random.cs. Needs common.cuh and special.cuh, and their compiler options.
+
 // Philox4x32-10: word number `word` of the sequence that starts at block `first`.
 __device__ __forceinline__ nat_u32 nat_philox(nat_u64 key, nat_u64 first, nat_u64 word)
 {
