@@ -1,7 +1,7 @@
 namespace Native;
 
 /// <summary>Gradients as values, to any order, and the switches of recording.</summary>
-public static class Autograd
+public static partial class Autograd
 {
     /// <summary>
     /// dy/dx contracted with <paramref name="gradOutput"/> (ones by default; then y must be a scalar). The result has x's shape. With

@@ -18,15 +18,18 @@ internal sealed class Engine
     private readonly List<LeafNode> _leaves = [];
     private readonly List<(LeafNode Leaf, Tensor? Pending, long Visit)> _stash = [];
     private readonly long _run = Interlocked.Increment(ref lastRun);
-    private readonly bool _createGraph, _retainGraph;
+    private readonly List<(GradNode Node, long NeededBy)> _stamped = [];
+    private readonly bool _createGraph, _retainGraph, _stopAtTargets;
     private readonly int _start;
     private readonly IReadOnlyList<Tensor>? _targets;
     private readonly Tensor?[] _captured;
     private readonly HashSet<GradNode> _reached = new(ReferenceEqualityComparer.Instance);
+    private readonly Engine? _outer = current;
     private Dictionary<Storage, int>? _uses;
 
-    private Engine(bool createGraph, bool retainGraph, IReadOnlyList<Tensor>? targets)
+    private Engine(bool createGraph, bool retainGraph, IReadOnlyList<Tensor>? targets, bool stopAtTargets = false)
     {
+        _stopAtTargets = stopAtTargets;
         _createGraph = createGraph;
         _retainGraph = retainGraph || createGraph;
         _targets = targets;
@@ -34,11 +37,14 @@ internal sealed class Engine
         _start = _ambient.Mark;
     }
 
-    /// <summary>Gradients of the targets; zeros where every path has a zero derivative, null where there is no path.</summary>
-    public static Tensor?[] Grad(IReadOnlyList<Tensor> ys, IReadOnlyList<Tensor> seeds, IReadOnlyList<Tensor> targets, bool createGraph, bool retainGraph)
+    /// <summary>
+    /// Gradients of the targets; zeros where every path has a zero derivative, null where there is no path. With <paramref name="stopAtTargets"/>
+    /// paths end at the first target they meet, so that targets which depend on each other get their partial derivatives.
+    /// </summary>
+    public static Tensor?[] Grad(IReadOnlyList<Tensor> ys, IReadOnlyList<Tensor> seeds, IReadOnlyList<Tensor> targets, bool createGraph, bool retainGraph, bool stopAtTargets = false)
     {
         using var scope = createGraph ? null : TensorScope.Begin("backward");
-        var engine = new Engine(createGraph, retainGraph, targets);
+        var engine = new Engine(createGraph, retainGraph, targets, stopAtTargets);
         engine.Walk(ys, seeds, engine.CollectTargets);
         foreach (var t in engine._captured)
         {
@@ -102,7 +108,6 @@ internal sealed class Engine
     private void Walk(IReadOnlyList<Tensor> ys, IReadOnlyList<Tensor> seeds, Action collect)
     {
         bool recording = _ambient.Recording;
-        var outer = current;
         current = this;
         _ambient.Recording = _createGraph;
         try
@@ -128,7 +133,10 @@ internal sealed class Engine
             }
             foreach (var (leaf, pending, visit) in _stash)
                 (leaf.Pending, leaf.Visit) = (pending, visit);
-            current = outer;
+            // The pass outside this one still needs its own marks.
+            foreach (var (node, neededBy) in _stamped)
+                SetNeededBy(node, neededBy);
+            current = _outer;
             _ambient.Recording = recording;
         }
     }
@@ -139,7 +147,7 @@ internal sealed class Engine
         if (node.Released && node.Saved.Any() is false)
             ThrowReleased(node);
         int mark = _ambient.Mark;
-        if (_targets is null || AnyNeededBelow(node))
+        if (_targets is null || (AnyNeededBelow(node) && !(_stopAtTargets && IsTarget(node))))
             node.Op.Propagate(node, this);
         if (!_retainGraph)
         {
@@ -258,7 +266,7 @@ internal sealed class Engine
             var (node, next) = top;
             if (next > 0 && IsStamped(node.Edge(next - 1)))
                 Stamp(node);
-            if (next == node.Inputs)
+            if (next == node.Inputs || (_stopAtTargets && IsTarget(node)))
                 continue;
             stack.Push((node, next + 1));
             if (node.Edge(next) is { } below && below.Sequence >= oldest && _reached.Add(below) && below is OpNode op)
@@ -268,10 +276,27 @@ internal sealed class Engine
 
     private void Stamp(GradNode node)
     {
+        if (IsStamped(node))
+            return;
+        if (_outer is not null)
+            _stamped.Add((node, node is OpNode op ? op.NeededBy : ((LeafNode)node).NeededBy));
+        SetNeededBy(node, _run);
+    }
+
+    private static void SetNeededBy(GradNode node, long run)
+    {
         if (node is OpNode op)
-            op.NeededBy = _run;
-        else if (node is LeafNode leaf)
-            leaf.NeededBy = _run;
+            op.NeededBy = run;
+        else
+            ((LeafNode)node).NeededBy = run;
+    }
+
+    private bool IsTarget(GradNode node)
+    {
+        foreach (var t in _targets!)
+            if (ReferenceEquals(t.Node, node))
+                return true;
+        return false;
     }
 
     private bool IsStamped(GradNode? node) => node switch
@@ -303,6 +328,8 @@ internal static class LeafGrad
 {
     public static void Accumulate(Tensor leaf, Tensor g, bool createGraph)
     {
+        if (!leaf.Layout.SameShape(g.Layout))
+            throw new GradException($"backward: the leaf {leaf.Describe()} had shape {g.Shape} in the forward pass and has grown since. Run the forward pass again.");
         if (createGraph)
         {
             if (leaf is Parameter p)

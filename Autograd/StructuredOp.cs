@@ -83,14 +83,20 @@ public readonly struct Saved
     /// <summary>Saved input i, recorded, so that the derivative can be differentiated.</summary>
     public Tensor Input(int i) => _node.SavedInput(i);
 
+    /// <summary>How many inputs the op was applied to.</summary>
+    public int InputCount => _node.Inputs;
+
+    /// <summary>The shape that input i had; known without saving the input.</summary>
+    public Shape ShapeOf(int i) => _node.InputShape(i)!.Shape;
+
     /// <summary>The saved first output.</summary>
     public Tensor Output => _node.SavedOutput(0);
 
     /// <summary>Saved output i.</summary>
     public Tensor OutputAt(int i) => _node.SavedOutput(i);
 
-    /// <summary>Whether anybody wants the gradient of input i; when not, return null for it.</summary>
-    public bool Needs(int i) => Engine.Wants(_node.Edge(i));
+    /// <summary>Whether anybody wants the gradient of input i (false for one that was left out); when not, return null for it.</summary>
+    public bool Needs(int i) => i < _node.Inputs && Engine.Wants(_node.Edge(i));
 
     /// <summary>The gradient of output i, or null when nothing depends on that output.</summary>
     public Tensor? GradOf(int output) => _node.GradOf(output);
@@ -198,8 +204,6 @@ public abstract class StructuredOp(string name) : Op(name)
     internal override void Propagate(OpNode node, Engine engine)
     {
         var grads = Backward(((WideNode)node).GradOrZeros(), new Saved(node));
-        if (grads.Length > node.Inputs)
-            throw new GradException($"backward: {Name} returned {grads.Length} gradients for {node.Inputs} inputs.");
         for (int i = 0; i < grads.Length; i++)
             if (grads[i] is { } gx)
                 engine.Send(node, i, gx);

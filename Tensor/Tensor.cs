@@ -22,9 +22,10 @@ public class Tensor : IDisposable
     /// <summary>A second handle on another tensor's storage (parameters, aliases).</summary>
     internal Tensor(Tensor other) : this(other.Storage, other.Layout, other.DType) => Generation = other.Generation;
 
-    internal Storage Storage { get; }
+    /// <summary>Where the bytes are. Only a parameter changes it, when it moves into a flat block or grows.</summary>
+    internal Storage Storage { get; private protected set; }
 
-    internal int Generation { get; }
+    internal int Generation { get; private protected set; }
 
     /// <summary>The node that computed this tensor, or its leaf accumulator; null when nothing is recorded.</summary>
     internal GradNode? Node { get; set; }
@@ -32,7 +33,7 @@ public class Tensor : IDisposable
     internal byte OutputIndex { get; set; }
 
     /// <summary>Shape, strides and offset.</summary>
-    public Layout Layout { get; }
+    public Layout Layout { get; private protected set; }
 
     /// <summary>Element type.</summary>
     public DType DType { get; }

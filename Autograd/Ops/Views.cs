@@ -42,7 +42,7 @@ internal sealed class ReshapeOp(Shape shape) : ViewOp("reshape")
     {
         yield return new("split and merge", x => [x[0].Reshape(3, 2, 2)], new SampleInput([2, 6])) { Reference = x => [x[0]] };
         yield return new("to scalar", x => [x[0].Reshape()], new SampleInput([1, 1])) { Reference = x => [x[0]] };
-        yield return new("empty", x => [x[0].Reshape(0, -1, 2)], new SampleInput([0, 6])) { Reference = x => [x[0]], Orders = 0 };
+        yield return new("empty", x => [x[0].Reshape(0, 3, 2)], new SampleInput([0, 6])) { Reference = x => [x[0]], Orders = 0 };
     }
 
     internal static IEnumerable<ErrorSample> Errors()
@@ -50,6 +50,7 @@ internal sealed class ReshapeOp(Shape shape) : ViewOp("reshape")
         yield return new("count", () => Tensor.Zeros([2, 3]).Reshape(4, 2), "reshape: shape [4,2] has 8 elements, f32[2,3]@cpu has 6.");
         yield return new("two unknown", () => Tensor.Zeros([2, 3]).Reshape(-1, -1), "only one dim may be -1");
         yield return new("not divisible", () => Tensor.Zeros([2, 3]).Reshape(4, -1), "cannot infer dim 1 of [4,-1]");
+        yield return new("any size would do", () => Tensor.Zeros([0, 6]).Reshape(0, -1), "cannot infer dim 1 of [0,-1]");
     }
 }
 

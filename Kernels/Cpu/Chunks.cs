@@ -29,8 +29,8 @@ internal static class Chunks
     }
 
     /// <summary>
-    /// Runs <paramref name="body"/> once per part, each part being <paramref name="cost"/> elements of work: for loops whose cut is their own
-    /// (images of a convolution, partial results of a reduction).
+    /// Runs <paramref name="body"/> once per part, each part being <paramref name="cost"/> elements of work: for loops whose cut is
+    /// their own (images of a convolution, partial results of a reduction).
     /// </summary>
     public static void Parts(long parts, long cost, Action<int> body)
     {

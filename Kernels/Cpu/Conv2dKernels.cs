@@ -60,8 +60,8 @@ internal static unsafe class Conv2dKernels
     }
 
     /// <summary>
-    /// gx = the adjoint of x -> conv(x, w), applied to gy, plus bias. As a transposed convolution: input gy, output gx; an output padding is
-    /// nothing but a geometry whose height and width are larger by it.
+    /// gx = the adjoint of x -> conv(x, w), applied to gy, plus bias. As a transposed convolution: input gy, output gx; an output
+    /// padding is nothing but a geometry whose height and width are larger by it.
     /// </summary>
     /// <param name="s">The checked geometry of the convolution.</param>
     /// <param name="gy">[batch, filters, OutH, OutW].</param>
@@ -163,7 +163,9 @@ internal static unsafe class Conv2dKernels
         }
     }
 
-    /// <summary>How many images share one product: from the shape alone, and never so many that fewer than four products are left.</summary>
+    /// <summary>
+    /// How many images share one product: from the shape alone, and never so many that fewer than four products are left.
+    /// </summary>
     private static long ImagesTogether(in ConvShape s) => Math.Clamp(ColumnsWanted / s.OutPixels, 1, Math.Max(1, s.Batch / 4));
 
     // Starts a product that accumulates from the bias; without a bias the product overwrites.
@@ -180,7 +182,8 @@ internal static unsafe class Conv2dKernels
             Unsafe.CopyBlockUnaligned(to + r * toStride, from + r * fromStride, checked((uint)(length * sizeof(T))));
     }
 
-    private static void AddInOrder<T>(T* parts, long count, long n, T* sum, long start, long end) where T : unmanaged, IFloatingPointIeee754<T>
+    private static void AddInOrder<T>(T* parts, long count, long n, T* sum, long start, long end)
+        where T : unmanaged, IFloatingPointIeee754<T>
     {
         long i = start;
         for (; i + Vector512<T>.Count <= end; i += Vector512<T>.Count)

@@ -53,10 +53,12 @@ internal readonly record struct ConvShape(
         if (KernelH < 1 || KernelW < 1 || StrideH < 1 || StrideW < 1 || DilationH < 1 || DilationW < 1 || PadH < 0 || PadW < 0)
             throw new ShapeException($"{op}: kernel, stride and dilation must be at least 1 and padding at least 0; {this}.");
         if (Groups < 1 || Channels % Groups != 0 || Filters % Groups != 0)
-            throw new ShapeException($"{op}: groups must divide channels and filters; channels={Channels}, filters={Filters}, groups={Groups}.");
+            throw new ShapeException(
+                $"{op}: groups must divide channels and filters; channels={Channels}, filters={Filters}, groups={Groups}.");
         if (OutH < 1 || OutW < 1)
             throw new ShapeException(
-                $"{op}: the kernel is larger than the padded input; kernel {DilationH * (KernelH - 1) + 1}x{DilationW * (KernelW - 1) + 1}, "
+                $"{op}: the kernel is larger than the padded input; "
+                + $"kernel {DilationH * (KernelH - 1) + 1}x{DilationW * (KernelW - 1) + 1}, "
                 + $"padded input {Height + 2 * PadH}x{Width + 2 * PadW}. Pad more or use a smaller kernel.");
     }
 

@@ -4,15 +4,17 @@ using System.Runtime.Intrinsics;
 namespace Native;
 
 /// <summary>
-/// The cross-entropy of logits [rows, classes] with int64 targets [rows], fused with the softmax. Rows whose target is the ignored index have loss
-/// and gradient 0, even where their logits are NaN.
+/// The cross-entropy of logits [rows, classes] with int64 targets [rows], fused with the softmax. Rows whose target is the ignored
+/// index have loss and gradient 0, even where their logits are NaN.
 /// </summary>
 internal static unsafe class CrossEntropyKernels
 {
     // As in SoftmaxKernels: one exponential per element.
     private const long ExpCost = 8;
 
-    /// <summary>The first row whose target is neither a class nor the ignored index; -1 when there is none. To be asked before the kernels run.</summary>
+    /// <summary>
+    /// The first row whose target is neither a class nor the ignored index; -1 when there is none. To be asked before the kernels run.
+    /// </summary>
     public static long FirstBadTarget(long rows, long classes, long* targets, long ignoreIndex)
     {
         for (long r = 0; r < rows; r++)

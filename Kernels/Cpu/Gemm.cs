@@ -24,11 +24,7 @@ internal static unsafe class Gemm
         bool transA, bool transB, long m, long n, long k, T* a, long lda, T* b, long ldb, T* c, long ldc, bool accumulate)
         where T : unmanaged
     {
-        Product<T> product = new()
-        {
-            TransA = transA, TransB = transB, M = (nint)m, N = (nint)n, K = (nint)k,
-            A = a, Lda = (nint)lda, B = b, Ldb = (nint)ldb, C = c, Ldc = (nint)ldc, Accumulate = accumulate,
-        };
+        Product<T> product = new(transA, transB, (nint)m, (nint)n, (nint)k, a, (nint)lda, b, (nint)ldb, c, (nint)ldc, accumulate);
         Run(product);
     }
 
@@ -44,12 +40,12 @@ internal static unsafe class Gemm
     {
         Batch<T> job = new()
         {
-            First = new()
-            {
-                TransA = transA, TransB = transB, M = (nint)m, N = (nint)n, K = (nint)k,
-                A = a, Lda = (nint)lda, B = b, Ldb = (nint)ldb, C = c, Ldc = (nint)ldc, Accumulate = accumulate,
-            },
-            Count = batch, StrideA = strideA, StrideB = strideB, StrideC = strideC, Chunks = 1,
+            First = new(transA, transB, (nint)m, (nint)n, (nint)k, a, (nint)lda, b, (nint)ldb, c, (nint)ldc, accumulate),
+            Count = batch,
+            StrideA = strideA,
+            StrideB = strideB,
+            StrideC = strideC,
+            Chunks = 1,
         };
         long work = Math.Max(m * n * k, 1);
         if (work >= SmallProduct)
@@ -105,16 +101,15 @@ internal static unsafe class Gemm
 }
 
 /// <summary>The arguments of one product, named as in <see cref="Gemm"/>.Run; lengths and steps in elements.</summary>
-internal unsafe struct Product<T> where T : unmanaged
+internal unsafe struct Product<T>(
+    bool transA, bool transB, nint m, nint n, nint k, T* a, nint lda, T* b, nint ldb, T* c, nint ldc, bool accumulate)
+    where T : unmanaged
 {
-    public bool TransA, TransB, Accumulate;
-    public nint M, N, K, Lda, Ldb, Ldc;
-    public T* A, B, C;
+    public bool TransA = transA, TransB = transB, Accumulate = accumulate;
+    public nint M = m, N = n, K = k, Lda = lda, Ldb = ldb, Ldc = ldc;
+    public T* A = a, B = b, C = c;
 
     /// <summary>The same arguments under the element type that T is known to be.</summary>
-    public readonly Product<TOther> As<TOther>() where TOther : unmanaged => new()
-    {
-        TransA = TransA, TransB = TransB, Accumulate = Accumulate, M = M, N = N, K = K, Lda = Lda, Ldb = Ldb, Ldc = Ldc,
-        A = (TOther*)A, B = (TOther*)B, C = (TOther*)C,
-    };
+    public readonly Product<TOther> As<TOther>() where TOther : unmanaged =>
+        new(TransA, TransB, M, N, K, (TOther*)A, Lda, (TOther*)B, Ldb, (TOther*)C, Ldc, Accumulate);
 }

@@ -33,9 +33,13 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
                 {
                     PackedJob job = new()
                     {
-                        P = p, PackedA = packedA, PackedB = packedB,
-                        Row = row, Rows = Math.Min(BlockM, p.M - row),
-                        Column = column, Columns = Math.Min(BlockN, p.N - column),
+                        P = p,
+                        PackedA = packedA,
+                        PackedB = packedB,
+                        Row = row,
+                        Rows = Math.Min(BlockM, p.M - row),
+                        Column = column,
+                        Columns = Math.Min(BlockN, p.N - column),
                         K0 = RowStart(p.K, blocksK, block),
                         K = RowStart(p.K, blocksK, block + 1) - RowStart(p.K, blocksK, block),
                         Accumulate = p.Accumulate || block > 0,

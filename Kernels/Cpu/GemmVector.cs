@@ -13,11 +13,7 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
     {
         T* x = p.TransB ? p.B : Gather(Scratch.Slot.GemmVector, p.B, p.Ldb, p.K);
         T* y = p.Ldc == 1 || p.M == 1 ? p.C : Gather(Scratch.Slot.GemmColumn, p.C, p.Ldc, p.M);
-        Multiply(new()
-        {
-            TransA = false, TransB = !p.TransA, M = 1, N = p.M, K = p.K,
-            A = x, Lda = p.K, B = p.A, Ldb = p.Lda, C = y, Ldc = p.M, Accumulate = p.Accumulate,
-        });
+        Multiply(new(false, !p.TransA, 1, p.M, p.K, x, p.K, p.A, p.Lda, y, p.M, p.Accumulate));
         for (nint i = 0; y != p.C && i < p.M; i++)
             p.C[i * p.Ldc] = y[i];
     }

@@ -20,7 +20,9 @@ internal static unsafe class Lanes
 {
     public const int Count = 16;
 
-    /// <summary>The sum over i of F(a[i], b[i], c[i], k). Operands that F ignores are never read, so any valid pointer may stand there.</summary>
+    /// <summary>
+    /// The sum over i of F(a[i], b[i], c[i], k). Operands that F ignores are never read, so any valid pointer may stand there.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static T Sum<T, F>(T* a, T* b, T* c, long n, T k)
         where T : unmanaged, IFloatingPointIeee754<T>
@@ -96,7 +98,9 @@ internal static unsafe class Lanes
             Store(v, p, left);
     }
 
-    /// <summary>Reads the first <paramref name="count"/> elements, at most a vector of them; the other lanes get <paramref name="fill"/>.</summary>
+    /// <summary>
+    /// Reads the first <paramref name="count"/> elements, at most a vector of them; the other lanes get <paramref name="fill"/>.
+    /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static Vector512<T> Load<T>(T* p, long count, T fill) where T : unmanaged, IFloatingPointIeee754<T>
     {
@@ -129,8 +133,8 @@ internal static unsafe class Lanes
     }
 
     /// <summary>
-    /// sums[j] = sum over rows i of F(a[i,j], b[i,j], c[i,j], k[j]) for a matrix of contiguous rows; row i goes to lane i mod 16, so a column
-    /// has the sum that it would have as a row.
+    /// sums[j] = sum over rows i of F(a[i,j], b[i,j], c[i,j], k[j]) for a matrix of contiguous rows; row i goes to lane i mod 16, so a
+    /// column has the sum that it would have as a row.
     /// </summary>
     public static void Columns<T, F>(T* a, T* b, T* c, long rows, long columns, T* k, T* sums)
         where T : unmanaged, IFloatingPointIeee754<T>

@@ -8,8 +8,8 @@ namespace Native;
 internal static unsafe partial class NormKernels
 {
     /// <summary>
-    /// The sums over each channel that gradients need: of g and g (x - mean), and unless v is null of v, v (x - mean) and v g. All sums of a
-    /// segment are taken while it is in the first-level cache; then the segments are added over the samples.
+    /// The sums over each channel that gradients need: of g and g (x - mean), and unless v is null of v, v (x - mean) and v g. All
+    /// sums of a segment are taken while it is in the first-level cache; then the segments are added over the samples.
     /// </summary>
     private static void Sums<T>(long batch, long channels, long length, T* v, T* g, T* x, T* mean, Coefficients<T> k)
         where T : unmanaged, IFloatingPointIeee754<T>
@@ -68,7 +68,8 @@ internal static unsafe partial class NormKernels
             Chunks.For(segments, length, (start, end) =>
             {
                 for (long i = start; i < end; i++)
-                    Segment<T, F>(length, p + i * length, q + i * length, x + i * length, mean[i % channels], k, i % channels, y + i * length);
+                    Segment<T, F>(length, p + i * length, q + i * length, x + i * length, mean[i % channels], k, i % channels,
+                        y + i * length);
             });
     }
 
@@ -77,7 +78,8 @@ internal static unsafe partial class NormKernels
         where F : struct, ICombination<T>
     {
         var mu = Vector512.Create(mean);
-        Vector512<T> kp = Vector512.Create(k.P[c]), kq = Vector512.Create(k.Q[c]), kx = Vector512.Create(k.X[c]), k1 = Vector512.Create(k.Constant[c]);
+        Vector512<T> kp = Vector512.Create(k.P[c]), kq = Vector512.Create(k.Q[c]), kx = Vector512.Create(k.X[c]),
+            k1 = Vector512.Create(k.Constant[c]);
         for (long i = 0; i < n; i += Vector512<T>.Count)
         {
             long left = n - i;
@@ -143,7 +145,8 @@ internal static unsafe partial class NormKernels
     private readonly struct OfX<T> : ICombination<T> where T : unmanaged
     {
         public static Vector512<T> Of(
-            Vector512<T> p, Vector512<T> q, Vector512<T> d, Vector512<T> kp, Vector512<T> kq, Vector512<T> kx, Vector512<T> k) => kx * d + k;
+            Vector512<T> p, Vector512<T> q, Vector512<T> d, Vector512<T> kp, Vector512<T> kq, Vector512<T> kx, Vector512<T> k) =>
+                kx * d + k;
     }
 
     private readonly struct OfP<T> : ICombination<T> where T : unmanaged

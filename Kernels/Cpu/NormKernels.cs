@@ -125,8 +125,7 @@ internal static unsafe partial class NormKernels
     /// </summary>
     /// <remarks>
     /// With A = mean[gy], B = mean[gy xh], M = mean[v], V = mean[v xh], R = mean[v gy], the function differentiated is, per channel,
-    /// phi = m w s (R - M A - V B) + u m B + t m A. Therefore
-    /// d gy = w s P(v) + u xh + t;  d w = m s (R - M A - V B);
+    /// phi = m w s (R - M A - V B) + u m B + t m A. Therefore d gy = w s P(v) + u xh + t;  d w = m s (R - M A - V B);
     /// and for x, through xh with cotangent e = -w s (B v + V gy) + u gy and through s (ds/dx = -s^2 xh / m) with Q = w (R - M A - V B):
     /// d x = s P(e) - s^2 Q xh, where mean[e] = -w s (B M + V A) + u A and mean[e xh] = -2 w s V B + u B.
     /// Evaluation: phi = m w s R + u m B + t m A with constant mean and s, so d gy = w s v + u xh + t, d x = u s gy, d w = m s R.

@@ -147,8 +147,8 @@ internal static unsafe class Pool2dKernels
     }
 
     /// <summary>
-    /// Rectangles of a plane, one per output pixel: rows [Start, End) of the bin's row times columns of its column. The divisor is fixed, or
-    /// 0 for the number of pixels in the rectangle.
+    /// Rectangles of a plane, one per output pixel: rows [Start, End) of the bin's row times columns of its column. The divisor is
+    /// fixed, or 0 for the number of pixels in the rectangle.
     /// </summary>
     private sealed record Bins((long Start, long End)[] Rows, (long Start, long End)[] Columns, long Divisor);
 
@@ -193,7 +193,8 @@ internal static unsafe class Pool2dKernels
     }
 
     // gx[pixel] = sum over the bins that hold it of gy[bin] / divisor, in the order of the bins.
-    private static void Spread<T>(Bins bins, long planes, long width, long inPixels, T* gy, T* gx) where T : unmanaged, IFloatingPointIeee754<T>
+    private static void Spread<T>(Bins bins, long planes, long width, long inPixels, T* gy, T* gx)
+        where T : unmanaged, IFloatingPointIeee754<T>
     {
         long outputs = bins.Rows.LongLength * bins.Columns.LongLength;
         Chunks.For(planes, inPixels + outputs, (start, end) =>
@@ -204,7 +205,8 @@ internal static unsafe class Pool2dKernels
         });
     }
 
-    private static void SpreadPlane<T>((long Start, long End)[] rows, (long Start, long End)[] columns, long divisor, long width, T* gy, T* gx)
+    private static void SpreadPlane<T>((long Start, long End)[] rows, (long Start, long End)[] columns, long divisor, long width,
+        T* gy, T* gx)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
         T scale = T.CreateTruncating(divisor);

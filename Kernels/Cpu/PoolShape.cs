@@ -23,7 +23,8 @@ internal readonly record struct PoolShape(
     {
         string input = $"input planes {Height}x{Width}, kernel {KernelH}x{KernelW}, stride {StrideH}x{StrideW}, "
             + $"padding {PadH}x{PadW}, dilation {DilationH}x{DilationW}";
-        if (Planes < 0 || Height < 1 || Width < 1 || KernelH < 1 || KernelW < 1 || StrideH < 1 || StrideW < 1 || DilationH < 1 || DilationW < 1)
+        if (Planes < 0 || Height < 1 || Width < 1 || KernelH < 1 || KernelW < 1 || StrideH < 1 || StrideW < 1 || DilationH < 1
+            || DilationW < 1)
             throw new ShapeException($"{op}: planes, kernel, stride and dilation must be at least 1; {input}.");
         // More padding than half a window would make windows that lie wholly in the padding.
         if (PadH < 0 || PadW < 0 || 2 * PadH > DilationH * (KernelH - 1) + 1 || 2 * PadW > DilationW * (KernelW - 1) + 1)

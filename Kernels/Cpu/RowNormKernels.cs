@@ -24,8 +24,8 @@ internal readonly record struct RowNormShape(long Rows, long Length, long Period
 /// <summary>Layer and group normalisation (Ba et al. 2016; Wu and He 2018) with fused first and second gradients.</summary>
 /// <remarks>
 /// Notation per row of m elements: s = 1/sqrt(var + eps), xh = (x - mean) s, h = gy w, P(h) = h - mean[h] - xh mean[h xh] (symmetric; the
-/// adjoint of x -> xh is e -> s P(e)). Sums over the batch for gw, gb and dw: sample n goes to lane n mod 16, the lanes meet in a pairwise tree,
-/// and they are the parts that run in parallel.
+/// adjoint of x -> xh is e -> s P(e)). Sums over the batch for gw, gb and dw: sample n goes to lane n mod 16, the lanes meet in a
+/// pairwise tree, and they are the parts that run in parallel.
 /// </remarks>
 internal static unsafe class RowNormKernels
 {
@@ -56,7 +56,8 @@ internal static unsafe class RowNormKernels
     }
 
     /// <summary>y = xh w + b; w and b may be null (1 and 0).</summary>
-    public static void Forward<T>(RowNormShape shape, T* x, T* mean, T* invStd, T* w, T* b, T* y) where T : unmanaged, IFloatingPointIeee754<T>
+    public static void Forward<T>(RowNormShape shape, T* x, T* mean, T* invStd, T* w, T* b, T* y)
+        where T : unmanaged, IFloatingPointIeee754<T>
     {
         long n = shape.Length, period = shape.Period;
         T* weight = Scratch.Get<T>(Scratch.Slot.NormA, 2 * period * n), bias = weight + period * n;
@@ -92,13 +93,13 @@ internal static unsafe class RowNormKernels
     }
 
     /// <summary>
-    /// The gradients of <see cref="Grad"/>: given cotangents v of gx [like x], u of gw and t of gb [WeightCount; null for zero], the gradients
-    /// with respect to gy, x and w; dw may be null.
+    /// The gradients of <see cref="Grad"/>: given cotangents v of gx [like x], u of gw and t of gb [WeightCount; null for zero], the
+    /// gradients with respect to gy, x and w; dw may be null.
     /// </summary>
     /// <remarks>
     /// With H = mean[h], B = mean[h xh], M = mean[v], V = mean[v xh], R = mean[v h], the function differentiated is, per row,
-    /// phi = m s (R - M H - V B) + sum of u gy xh + sum of t gy. Therefore
-    /// d gy = w s P(v) + u xh + t;  d w = sum over the batch of gy s P(v);
+    /// phi = m s (R - M H - V B) + sum of u gy xh + sum of t gy. Therefore d gy = w s P(v) + u xh + t;  d w = sum over the batch of
+    /// gy s P(v);
     /// and for x, through xh with cotangent e = u gy - s (B v + V h) and through s (ds/dx = -s^2 xh / m):
     /// d x = s P(e) - s^2 (R - M H - V B) xh, where mean[e] = mean[u gy] - s (B M + V H) and mean[e xh] = mean[u gy xh] - 2 s V B.
     /// </remarks>
@@ -157,9 +158,11 @@ internal static unsafe class RowNormKernels
         where T : unmanaged, IFloatingPointIeee754<T>
     {
         T m = T.CreateTruncating(n), si = invStd, two = T.One + T.One;
-        T h0 = Lanes.Sum<T, NormKernels.Product<T>>(gy, w, gy, n, mean) / m, hx = Lanes.Sum<T, ProductDeviation<T>>(gy, w, x, n, mean) * si / m;
+        T h0 = Lanes.Sum<T, NormKernels.Product<T>>(gy, w, gy, n, mean) / m, hx = Lanes.Sum<T, ProductDeviation<T>>(gy, w, x, n,
+            mean) * si / m;
         T v0 = Lanes.Sum(v, n) / m, vx = Lanes.Sum<T, NormKernels.Deviation<T>>(v, x, v, n, mean) * si / m;
-        T u0 = Lanes.Sum<T, NormKernels.Product<T>>(gy, u, gy, n, mean) / m, ux = Lanes.Sum<T, ProductDeviation<T>>(gy, u, x, n, mean) * si / m;
+        T u0 = Lanes.Sum<T, NormKernels.Product<T>>(gy, u, gy, n, mean) / m, ux = Lanes.Sum<T, ProductDeviation<T>>(gy, u, x, n,
+            mean) * si / m;
         T covariance = Lanes.Sum<T, Triple<T>>(v, gy, w, n, mean) / m - v0 * h0 - vx * hx;
         Vector512<T> mu = Vector512.Create(mean), s = Vector512.Create(si), mv = Vector512.Create(v0), mvx = Vector512.Create(vx);
         Vector512<T> sb = Vector512.Create(si * hx), sv = Vector512.Create(si * vx), e0 = Vector512.Create(u0 - si * (hx * v0 + vx * h0));

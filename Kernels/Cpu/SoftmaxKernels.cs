@@ -5,9 +5,10 @@ using System.Runtime.Intrinsics;
 namespace Native;
 
 /// <summary>
-/// Softmax, log-softmax and log-sum-exp along one dim of a tensor seen as [outer, n, inner], with gradients. The maximum is subtracted first, so
-/// nothing overflows. A line of -inf only has softmax NaN (0/0) and log-sum-exp -inf; a line with +inf has softmax NaN and log-sum-exp +inf; a NaN
-/// makes its whole line NaN. Element i of a line is summed in lane i mod 16 wherever the dim stands, so moving the dim changes no bit.
+/// Softmax, log-softmax and log-sum-exp along one dim of a tensor seen as [outer, n, inner], with gradients. The maximum is
+/// subtracted first, so nothing overflows. A line of -inf only has softmax NaN (0/0) and log-sum-exp -inf; a line with +inf has
+/// softmax NaN and log-sum-exp +inf; a NaN makes its whole line NaN. Element i of a line is summed in lane i mod 16 wherever the dim
+/// stands, so moving the dim changes no bit.
 /// </summary>
 internal static unsafe class SoftmaxKernels
 {
@@ -125,7 +126,8 @@ internal static unsafe class SoftmaxKernels
         for (long i = 0; i < n; i++)
             max = Vector512.MaxNative(max, Lanes.At(x + i * inner, left));
         if (kind == Kind.LogSumExp)
-            max = Vector512.ConditionalSelect(Vector512.LessThan(Vector512.Abs(max), Vector512.Create(T.PositiveInfinity)), max, Vector512<T>.Zero);
+            max = Vector512.ConditionalSelect(Vector512.LessThan(Vector512.Abs(max), Vector512.Create(T.PositiveInfinity)), max,
+                Vector512<T>.Zero);
 
         Vector512<T>* lanes = stackalloc Vector512<T>[Lanes.Count];
         new Span<Vector512<T>>(lanes, Lanes.Count).Clear();

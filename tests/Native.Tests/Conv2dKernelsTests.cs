@@ -3,7 +3,9 @@ using static Native.Tests.KernelKit;
 
 namespace Native.Tests;
 
-/// <summary>Convolution, data gradient and weight gradient against seven nested loops, over the odd shapes where indices go wrong.</summary>
+/// <summary>
+/// Convolution, data gradient and weight gradient against seven nested loops, over the odd shapes where indices go wrong.
+/// </summary>
 [Trait("Category", "Cpu")]
 [Collection(WorkersCollection.Name)]
 public sealed unsafe class Conv2dKernelsTests

@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 
 namespace Native.Tests;
 
-/// <summary>Matrix products against a plain triple loop in double, guard words around C, and the same bits for any number of threads.</summary>
+/// <summary>Matrix products against a plain triple loop in double, guard words around C, the same bits for any number of threads.</summary>
 [Trait("Category", "Cpu")]
 [Collection(WorkersCollection.Name)]
 public sealed unsafe class GemmTests
@@ -44,8 +44,10 @@ public sealed unsafe class GemmTests
         {
             foreach (Case shape in new Case[]
             {
-                new(false, false, 10, 400, 784, 0, true), new(false, true, 10, 400, 784, 0, false), new(true, false, 400, 784, 10, 0, false),
-                new(false, false, 257, 259, 401, 1, true), new(true, true, 130, 300, 500, 0, false), new(false, false, 1, 5000, 300, 0, false),
+                new(false, false, 10, 400, 784, 0, true), new(false, true, 10, 400, 784, 0, false),
+                new(true, false, 400, 784, 10, 0, false),
+                new(false, false, 257, 259, 401, 1, true), new(true, true, 130, 300, 500, 0, false),
+                new(false, false, 1, 5000, 300, 0, false),
                 new(false, false, 3000, 1, 300, 0, true),
             })
             {
@@ -80,7 +82,8 @@ public sealed unsafe class GemmTests
             for (long i = 0; i < batch; i++)
             {
                 Gemm.Run(
-                    false, true, size, size, size, a.P + (i * block), size, b.P + (i * strideB), size, expected.P + (i * block), size, true);
+                    false, true, size, size, size, a.P + (i * block), size, b.P + (i * strideB), size,
+                    expected.P + (i * block), size, true);
             }
             Assert.True(expected.Span.SequenceEqual(c.Span), $"batch {batch} of {size}");
         }
@@ -123,7 +126,8 @@ public sealed unsafe class GemmTests
     }
 
     private delegate void Product<T>(
-        bool transA, bool transB, long m, long n, long k, T* a, long lda, T* b, long ldb, T* c, long ldc, bool accumulate) where T : unmanaged;
+        bool transA, bool transB, long m, long n, long k, T* a, long lda, T* b, long ldb, T* c, long ldc, bool accumulate)
+        where T : unmanaged;
 
     private readonly record struct Case(bool TransA, bool TransB, int M, int N, int K, int Pad, bool Accumulate);
 
@@ -132,11 +136,8 @@ public sealed unsafe class GemmTests
         where T : unmanaged, INumberBase<T>
         where TVec : unmanaged
         where TLanes : struct, ILanes<T, TVec>
-        => GemmDriver<T, TVec, TLanes>.Run(new()
-        {
-            TransA = transA, TransB = transB, M = (nint)m, N = (nint)n, K = (nint)k,
-            A = a, Lda = (nint)lda, B = b, Ldb = (nint)ldb, C = c, Ldc = (nint)ldc, Accumulate = accumulate,
-        });
+        => GemmDriver<T, TVec, TLanes>.Run(
+            new(transA, transB, (nint)m, (nint)n, (nint)k, a, (nint)lda, b, (nint)ldb, c, (nint)ldc, accumulate));
 
     private static void Sweep<T>(Product<T> product) where T : unmanaged, IFloatingPointIeee754<T>
     {
@@ -166,7 +167,7 @@ public sealed unsafe class GemmTests
         Assert.True(fault is null, $"{typeof(T).Name} {shape}: {fault}");
     }
 
-    /// <summary>Elements between two guards; the guards hold a value that no product writes, and are checked by <see cref="Intact"/>.</summary>
+    /// <summary>Elements between two guards, which hold a value that no product writes; see <see cref="Intact"/>.</summary>
     private sealed class Buffer<T> : IDisposable where T : unmanaged, IFloatingPointIeee754<T>
     {
         private const int Guard = 64;

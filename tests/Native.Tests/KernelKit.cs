@@ -84,7 +84,9 @@ internal static class KernelKit
     public static double Tolerance<T>() => typeof(T) == typeof(float) ? 2e-5 : 1e-12;
 }
 
-/// <summary>Native memory between guard words; fresh memory is NaN (-1 for integers), and disposal fails when a guard was touched.</summary>
+/// <summary>
+/// Native memory between guard words; fresh memory is NaN (-1 for integers), and disposal fails when a guard was touched.
+/// </summary>
 internal sealed unsafe class Buf<T> : IDisposable where T : unmanaged, INumber<T>
 {
     private const int Guard = 64;

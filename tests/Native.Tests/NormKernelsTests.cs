@@ -4,8 +4,8 @@ using static Native.Tests.KernelKit;
 namespace Native.Tests;
 
 /// <summary>
-/// Batch, layer and group normalisation. The reference is written from the definition, with statistics recomputed from x; first gradients are
-/// checked as slopes of that reference, second gradients as slopes of the first.
+/// Batch, layer and group normalisation. The reference is written from the definition, with statistics recomputed from x; first
+/// gradients are checked as slopes of that reference, second gradients as slopes of the first.
 /// </summary>
 [Trait("Category", "Cpu")]
 [Collection(WorkersCollection.Name)]
@@ -56,7 +56,8 @@ public sealed unsafe class NormKernelsTests
             double[] x = Random(n * c * l, 1), w = Random(c, 2), b = Random(c, 3), one = Fill(c, 1), zero = Fill(c, 0);
             Close(Normalise(x, w, b, c, Channel(c, l), Channel(c, l)), BatchForward<double>(n, c, l, x, w, b), 1e-11, $"f64 [{n},{c},{l}]");
             Close(Normalise(x, w, b, c, Channel(c, l), Channel(c, l)), BatchForward<float>(n, c, l, x, w, b), 1e-4, $"f32 [{n},{c},{l}]");
-            Close(Normalise(x, one, zero, c, Channel(c, l), Channel(c, l)), BatchForward<double>(n, c, l, x, null, null), 1e-11, "no affine map");
+            Close(Normalise(x, one, zero, c, Channel(c, l), Channel(c, l)), BatchForward<double>(n, c, l, x, null, null), 1e-11,
+                "no affine map");
         }
     }
 
@@ -78,7 +79,8 @@ public sealed unsafe class NormKernelsTests
 
             // Evaluation: the same weights, but the statistics stand still.
             var (mean, variance) = Moments(x, c, group);
-            double[] Still(double[] v) => v.Select((e, i) => (e - mean[group(i)]) / Math.Sqrt(variance[group(i)] + Eps) * w[group(i)] + b[group(i)]).ToArray();
+            double[] Still(double[] v) => v.Select((e,
+                i) => (e - mean[group(i)]) / Math.Sqrt(variance[group(i)] + Eps) * w[group(i)] + b[group(i)]).ToArray();
             (gx, double[] gwEval, _) = BatchGrad<double>(n, c, l, gy, x, w, false);
             CheckGradient(v => Dot(Still(v), gy), x, gx, $"eval gx [{n},{c},{l}]");
             Close(gw, gwEval, 1e-12, "eval gw");
@@ -126,7 +128,8 @@ public sealed unsafe class NormKernelsTests
             double[] expected = Normalise(x, w, b, s.Rows, i => i / s.Length, Affine(s));
             Close(expected, RowForward<double>(s, x, w, b), 1e-11, $"f64 {s}");
             Close(expected, RowForward<float>(s, x, w, b), 1e-4, $"f32 {s}");
-            Close(Normalise(x, Fill(s.WeightCount, 1), Fill(s.WeightCount, 0), s.Rows, i => i / s.Length, Affine(s)), RowForward<double>(s, x, null, null), 1e-11, "plain");
+            Close(Normalise(x, Fill(s.WeightCount, 1), Fill(s.WeightCount, 0), s.Rows, i => i / s.Length, Affine(s)),
+                RowForward<double>(s, x, null, null), 1e-11, "plain");
         }
     }
 
@@ -239,7 +242,8 @@ public sealed unsafe class NormKernelsTests
         return x.Select((v, i) => (v - mean[group(i)]) / Math.Sqrt(variance[group(i)] + Eps) * w[affine(i)] + b[affine(i)]).ToArray();
     }
 
-    private static double[] BatchForward<T>(long n, long c, long l, double[] x, double[]? w, double[]? b) where T : unmanaged, IFloatingPointIeee754<T>
+    private static double[] BatchForward<T>(long n, long c, long l, double[] x, double[]? w, double[]? b)
+        where T : unmanaged, IFloatingPointIeee754<T>
     {
         using Buf<T> px = new(x), mean = new(c), variance = new(c), s = new(c), y = new(x.Length), pw = new(w ?? []), pb = new(b ?? []);
         NormKernels.Statistics(n, c, l, px.P, Eps, mean.P, variance.P, s.P);
@@ -249,9 +253,11 @@ public sealed unsafe class NormKernelsTests
 
     // The statistics are those of x, or of another tensor where they are to stand still (evaluation).
     private static (double[] Gx, double[] Gw, double[] Gb) BatchGrad<T>(
-        long n, long c, long l, double[] gy, double[] x, double[] w, bool training, double[]? still = null) where T : unmanaged, IFloatingPointIeee754<T>
+        long n, long c, long l, double[] gy, double[] x, double[] w, bool training, double[]? still = null)
+            where T : unmanaged, IFloatingPointIeee754<T>
     {
-        using Buf<T> pg = new(gy), px = new(x), pw = new(w), mean = new(c), variance = new(c), s = new(c), gx = new(x.Length), gw = new(c), gb = new(c);
+        using Buf<T> pg = new(gy), px = new(x), pw = new(w), mean = new(c), variance = new(c), s = new(c), gx = new(x.Length),
+            gw = new(c), gb = new(c);
         using Buf<T> source = new(training ? x : still ?? x);
         NormKernels.Statistics(n, c, l, source.P, Eps, mean.P, variance.P, s.P);
         NormKernels.Grad(n, c, l, pg.P, px.P, mean.P, s.P, pw.P, training, gx.P, gw.P, gb.P);
@@ -269,7 +275,8 @@ public sealed unsafe class NormKernelsTests
         return (dgy.ToArray(), dx.ToArray(), dw.ToArray());
     }
 
-    private static double[] RowForward<T>(RowNormShape shape, double[] x, double[]? w, double[]? b) where T : unmanaged, IFloatingPointIeee754<T>
+    private static double[] RowForward<T>(RowNormShape shape, double[] x, double[]? w, double[]? b)
+        where T : unmanaged, IFloatingPointIeee754<T>
     {
         using Buf<T> px = new(x), mean = new(shape.Rows), s = new(shape.Rows), y = new(x.Length), pw = new(w ?? []), pb = new(b ?? []);
         RowNormKernels.Statistics(shape, px.P, Eps, mean.P, null, s.P);
@@ -288,9 +295,11 @@ public sealed unsafe class NormKernelsTests
     }
 
     private static (double[] Gy, double[] X, double[] W) RowGradGrad<T>(
-        RowNormShape shape, double[] v, double[] u, double[] t, double[] gy, double[] x, double[] w) where T : unmanaged, IFloatingPointIeee754<T>
+        RowNormShape shape, double[] v, double[] u, double[] t, double[] gy, double[] x, double[] w)
+            where T : unmanaged, IFloatingPointIeee754<T>
     {
-        using Buf<T> pv = new(v), pu = new(u), pt = new(t), pg = new(gy), px = new(x), pw = new(w), mean = new(shape.Rows), s = new(shape.Rows);
+        using Buf<T> pv = new(v), pu = new(u), pt = new(t), pg = new(gy), px = new(x), pw = new(w), mean = new(shape.Rows),
+            s = new(shape.Rows);
         using Buf<T> dgy = new(x.Length), dx = new(x.Length), dw = new(w.Length);
         RowNormKernels.Statistics(shape, px.P, Eps, mean.P, null, s.P);
         RowNormKernels.GradGrad(shape, pv.P, pu.P, pt.P, pg.P, px.P, mean.P, s.P, pw.P, dgy.P, dx.P, dw.P);

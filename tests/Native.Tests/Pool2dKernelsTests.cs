@@ -94,7 +94,8 @@ public sealed unsafe class Pool2dKernelsTests
                 double[] y = AvgLoops(s, includePad, x);
                 Close(y, Avg<double>(s, includePad, x), Tolerance<double>(), $"avg f64 {s}");
                 Close(y, Avg<float>(s, includePad, x), Tolerance<float>(), $"avg f32 {s}");
-                Close(AdjointOf(v => AvgLoops(s, includePad, v), x.Length, gy), AvgGrad<double>(s, includePad, gy), Tolerance<double>(), $"grad f64 {s}");
+                Close(AdjointOf(v => AvgLoops(s, includePad, v), x.Length, gy), AvgGrad<double>(s, includePad, gy),
+                    Tolerance<double>(), $"grad f64 {s}");
                 Close(AvgGrad<double>(s, includePad, gy), AvgGrad<float>(s, includePad, gy), Tolerance<float>(), $"grad f32 {s}");
             }
     }
@@ -102,7 +103,8 @@ public sealed unsafe class Pool2dKernelsTests
     [Fact]
     public void Adaptive_average_has_the_published_bins()
     {
-        foreach ((long h, long w, long oh, long ow) in new[] { (7L, 5L, 3L, 2L), (8, 8, 1, 1), (4, 6, 4, 6), (3, 5, 7, 5), (1, 1, 2, 3), (20, 37, 6, 2) })
+        foreach ((long h, long w, long oh, long ow) in new[] { (7L, 5L, 3L, 2L), (8, 8, 1, 1), (4, 6, 4, 6), (3, 5, 7, 5), (1, 1, 2,
+            3), (20, 37, 6, 2) })
         {
             double[] Loops(double[] x)
             {
@@ -164,7 +166,8 @@ public sealed unsafe class Pool2dKernelsTests
     {
         var s = new PoolShape(1, 8, 8, 2, 2, 2, 2, 1, 1);
         s.Check("maxPool2d");
-        foreach (var bad in new[] { s with { KernelH = 0 }, s with { PadW = 2 }, s with { StrideH = 0 }, s with { KernelW = 11 }, s with { DilationH = 10 } })
+        foreach (var bad in new[] { s with { KernelH = 0 }, s with { PadW = 2 }, s with { StrideH = 0 }, s with { KernelW = 11 },
+            s with { DilationH = 10 } })
             Assert.StartsWith("maxPool2d: ", Assert.Throws<ShapeException>(() => bad.Check("maxPool2d")).Message, StringComparison.Ordinal);
     }
 

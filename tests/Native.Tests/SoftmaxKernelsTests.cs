@@ -13,7 +13,8 @@ public sealed unsafe class SoftmaxKernelsTests
     // Outer, n, inner.
     private static readonly (long O, long N, long I)[] Shapes =
     [
-        (1, 1, 1), (3, 7, 1), (5, 16, 1), (4, 33, 1), (2, 1000, 1), (2, 5, 3), (3, 17, 8), (1, 40, 37), (2, 1, 20), (0, 4, 1), (3, 4, 0), (70, 10, 16),
+        (1, 1, 1), (3, 7, 1), (5, 16, 1), (4, 33, 1), (2, 1000, 1), (2, 5, 3), (3, 17, 8), (1, 40, 37), (2, 1, 20), (0, 4, 1), (3, 4,
+            0), (70, 10, 16),
     ];
 
     [Fact]
@@ -43,7 +44,8 @@ public sealed unsafe class SoftmaxKernelsTests
         for (int i = 0; i < 12; i++)
             columns[i % 3 * 4 + i / 3] = rows[i];
         double n = double.NaN, ln2 = Math.Log(2);
-        double[] soft = [n, n, n, n, n, n, n, n, n, 0, 0.5, 0.5], log = [n, n, n, n, n, n, n, n, n, -Inf, -ln2, -ln2], lse = [-Inf, Inf, n, 5 + ln2];
+        double[] soft = [n, n, n, n, n, n, n, n, n, 0, 0.5, 0.5], log = [n, n, n, n, n, n, n, n, n, -Inf, -ln2, -ln2], lse = [-Inf,
+            Inf, n, 5 + ln2];
         Check<double>(1e-15);
         Check<float>(1e-6);
         void Check<T>(double tol) where T : unmanaged, IFloatingPointIeee754<T>
@@ -66,7 +68,8 @@ public sealed unsafe class SoftmaxKernelsTests
         foreach (var s in Shapes.Where(s => s.O * s.I > 0))
         {
             double[] x = Random(s.O * s.N * s.I, 1), g = Random(x.Length, 2);
-            double[] y = Softmax<double>(s, x), z = LogSoftmax<double>(s, x), gs = SoftmaxGrad<double>(s, g, y), gl = LogSoftmaxGrad<double>(s, g, z);
+            double[] y = Softmax<double>(s, x), z = LogSoftmax<double>(s, x), gs = SoftmaxGrad<double>(s, g, y),
+                gl = LogSoftmaxGrad<double>(s, g, z);
             CheckGradient(v => Dot(Softmax<double>(s, v), g), x, gs, $"softmax {s}");
             CheckGradient(v => Dot(LogSoftmax<double>(s, v), g), x, gl, $"log-softmax {s}");
             Close(gs, SoftmaxGrad<float>(s, g, y), 1e-5, $"softmax f32 {s}");
@@ -100,7 +103,8 @@ public sealed unsafe class SoftmaxKernelsTests
                 double[] lse = Expected((rows, classes, 1), x);
                 double[] loss = targets.Select((t, r) => t < 0 ? 0 : lse[r] - x[r * classes + (int)t]).ToArray();
                 double[] gx = x.Select((v, i) =>
-                    targets[i / classes] < 0 ? 0 : (Math.Exp(v - lse[i / classes]) - (i % classes == targets[i / classes] ? 1 : 0)) * g[i / classes]).ToArray();
+
+                        targets[i / classes] < 0 ? 0 : (Math.Exp(v - lse[i / classes]) - (i % classes == targets[i / classes] ? 1 : 0)) * g[i / classes]).ToArray();
                 string what = $"[{rows},{classes}] times {scale}";
                 Check<double>(1e-13 * scale);
                 Check<float>(2e-6);
@@ -110,7 +114,8 @@ public sealed unsafe class SoftmaxKernelsTests
                     Close(gx, LossGrad<T>(rows, classes, x, targets, g), tol, $"gradient {typeof(T).Name} {what}");
                 }
                 if (rows > 0 && scale == 1)
-                    CheckGradient(v => Dot(Loss<double>(rows, classes, v, targets), g), x, LossGrad<double>(rows, classes, x, targets, g), "slope " + what);
+                    CheckGradient(v => Dot(Loss<double>(rows, classes, v, targets), g), x, LossGrad<double>(rows, classes, x, targets,
+                        g), "slope " + what);
             }
     }
 
@@ -185,7 +190,8 @@ public sealed unsafe class SoftmaxKernelsTests
         return gx.ToArray();
     }
 
-    private static double[] LogSoftmaxGrad<T>((long O, long N, long I) s, double[] g, double[] y) where T : unmanaged, IFloatingPointIeee754<T>
+    private static double[] LogSoftmaxGrad<T>((long O, long N, long I) s, double[] g, double[] y)
+        where T : unmanaged, IFloatingPointIeee754<T>
     {
         using Buf<T> pg = new(g), py = new(y), gx = new(y.Length);
         SoftmaxKernels.LogSoftmaxGrad(s.O, s.N, s.I, pg.P, py.P, gx.P);
@@ -200,7 +206,8 @@ public sealed unsafe class SoftmaxKernelsTests
         return loss.ToArray();
     }
 
-    private static double[] LossGrad<T>(long rows, long classes, double[] x, double[] targets, double[] g) where T : unmanaged, IFloatingPointIeee754<T>
+    private static double[] LossGrad<T>(long rows, long classes, double[] x, double[] targets, double[] g)
+        where T : unmanaged, IFloatingPointIeee754<T>
     {
         using Buf<T> px = new(x), scale = new(g), gx = new(x.Length);
         using Buf<long> at = new(targets);

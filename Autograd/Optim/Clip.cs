@@ -1,0 +1,64 @@
+namespace Native.Optim;
+
+/// <summary>Limits on gradients, in place, between Backward and Step.</summary>
+public static class Clip
+{
+    /// <summary>
+    /// Scales all gradients by one factor so that their joint norm is at most <paramref name="maxNorm"/>, and returns the norm before. As PyTorch, the
+    /// factor is maxNorm / (norm + 1e-6), at most 1. Gradient masks count. A norm that is not finite makes the gradients NaN, which no
+    /// later step hides, or with <paramref name="errorIfNotFinite"/> raises.
+    /// </summary>
+    /// <param name="parameters">Those without a gradient are left out.</param>
+    /// <param name="maxNorm">Upper bound.</param>
+    /// <param name="norm">1 (sum of magnitudes), 2 (Euclidean) or infinity (largest magnitude).</param>
+    /// <param name="errorIfNotFinite">Raise instead of spreading NaN.</param>
+    /// <exception cref="NumericException">The norm is not finite, when asked for.</exception>
+    public static double GradNorm(IEnumerable<Parameter> parameters, double maxNorm, double norm = 2, bool errorIfNotFinite = false)
+    {
+        var kernel = norm switch
+        {
+            1 => OptimKernels.SumAbs,
+            2 => OptimKernels.SumSquares,
+            double.PositiveInfinity => OptimKernels.MaxAbs,
+            _ => throw new UsageException($"clip: norm must be 1, 2 or infinity; got {norm}."),
+        };
+        Optimizer.NotNegative(maxNorm, "maxNorm");
+        using var scope = TensorScope.Begin("clip");
+        using var off = Autograd.NoGrad();
+        var with = parameters.Where(p => p.Grad is not null).ToList();
+        double total = 0;
+        Span<bool> all = stackalloc bool[Shape.MaxRank];
+        all.Fill(true);
+        foreach (var p in with)
+        {
+            var g = p.GradMask is { } mask ? p.Grad! * mask : p.Grad!;
+            if (g.Count == 0)
+                continue;
+            var part = Tensor.Empty([], g.DType, g.Device);
+            kernel.Run(part, g, all[..g.Rank]);
+            double v = part.Item();
+            // Math.Max keeps NaN, so one NaN anywhere is seen in the total.
+            total = norm == double.PositiveInfinity ? Math.Max(total, v) : total + v;
+        }
+        if (norm == 2)
+            total = Math.Sqrt(total);
+        if (errorIfNotFinite && !double.IsFinite(total))
+            throw new NumericException($"clip: the norm of {with.Count} gradients is {total}. Look for the first bad one with NanTrap.Enable().");
+        double factor = Math.Min(1, maxNorm / (total + 1e-6));
+        if (factor != 1)
+            foreach (var p in with)
+                p.Grad!.MulInPlace(factor);
+        return total;
+    }
+
+    /// <summary>Limits every element of every gradient to [-limit, limit]. NaN stays NaN.</summary>
+    public static void GradValue(IEnumerable<Parameter> parameters, double limit)
+    {
+        Optimizer.NotNegative(limit, "limit");
+        using var scope = TensorScope.Begin("clip");
+        using var off = Autograd.NoGrad();
+        foreach (var p in parameters)
+            if (p.Grad is { } g)
+                g.CopyInPlace(g.Clamp(-limit, limit));
+    }
+}

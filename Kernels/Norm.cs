@@ -1,0 +1,139 @@
+namespace Native;
+
+/// <summary>
+/// How a normalisation groups its elements. Statistics are per group; the affine map is per weight. One family of ops serves batch, layer,
+/// group and instance normalisation; the geometry says which kernels run and how the same thing reads as ordinary tensor operations.
+/// </summary>
+internal abstract record NormGeometry
+{
+    /// <summary>Groups that have a mean and a deviation of their own.</summary>
+    public abstract long Groups { get; }
+
+    /// <summary>Elements of weight and bias.</summary>
+    public abstract long Weights { get; }
+
+    /// <summary>x as a view of rank 4, the dims of it that are averaged, and the shape in which weight and bias broadcast against it.</summary>
+    public abstract (Shape View, int[] Reduced, Shape Affine) Composite { get; }
+
+    /// <summary>Mean, biased variance and 1/sqrt(variance + eps) of each group of dense x.</summary>
+    public abstract void Statistics(Tensor x, double eps, Tensor mean, Tensor variance, Tensor invStd);
+
+    /// <summary>y = (x - mean) * invStd * w + b; w and b may be null.</summary>
+    public abstract void Forward(Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor? b, Tensor y);
+
+    /// <summary>Gradients with respect to x, w and b.</summary>
+    public abstract void Grad(Tensor gy, Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor gx, Tensor gw, Tensor gb);
+
+    /// <summary>Given cotangents v, u, t of gx, gw and gb: gradients with respect to gy, x and w.</summary>
+    public abstract void GradGrad(Tensor v, Tensor u, Tensor t, Tensor gy, Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor dgy, Tensor dx, Tensor dw);
+
+    private protected static unsafe T* Pointer<T>(Tensor? t) where T : unmanaged => t is null ? null : t.Data<T>();
+
+    private protected static void RequireCpu(Tensor t)
+    {
+        if (t.Device.Kind != DeviceKind.Cpu)
+            throw new KernelException($"norm: no kernel for {t.Device}.");
+    }
+}
+
+/// <summary>Batch normalisation: x [batch, channels, length], one group per channel.</summary>
+internal sealed unsafe record ChannelGeometry(long Batch, long Channels, long Length) : NormGeometry
+{
+    public override long Groups => Channels;
+
+    public override long Weights => Channels;
+
+    public override (Shape View, int[] Reduced, Shape Affine) Composite => ([Batch, Channels, Length, 1], [0, 2, 3], [1, Channels, 1, 1]);
+
+    public override void Statistics(Tensor x, double eps, Tensor mean, Tensor variance, Tensor invStd)
+    {
+        RequireCpu(x);
+        if (x.DType == DType.F32)
+            NormKernels.Statistics(Batch, Channels, Length, x.Data<float>(), eps, mean.Data<float>(), variance.Data<float>(), invStd.Data<float>());
+        else
+            NormKernels.Statistics(Batch, Channels, Length, x.Data<double>(), eps, mean.Data<double>(), variance.Data<double>(), invStd.Data<double>());
+    }
+
+    public override void Forward(Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor? b, Tensor y)
+    {
+        if (x.DType == DType.F32)
+            NormKernels.Forward(Batch, Channels, Length, x.Data<float>(), mean.Data<float>(), invStd.Data<float>(), Pointer<float>(w), Pointer<float>(b), y.Data<float>());
+        else
+            NormKernels.Forward(Batch, Channels, Length, x.Data<double>(), mean.Data<double>(), invStd.Data<double>(), Pointer<double>(w), Pointer<double>(b), y.Data<double>());
+    }
+
+    public override void Grad(Tensor gy, Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor gx, Tensor gw, Tensor gb)
+    {
+        if (x.DType == DType.F32)
+            Grad<float>(gy, x, mean, invStd, w, gx, gw, gb);
+        else
+            Grad<double>(gy, x, mean, invStd, w, gx, gw, gb);
+    }
+
+    private void Grad<T>(Tensor gy, Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor gx, Tensor gw, Tensor gb) where T : unmanaged, System.Numerics.IFloatingPointIeee754<T> =>
+        NormKernels.Grad(Batch, Channels, Length, gy.Data<T>(), x.Data<T>(), mean.Data<T>(), invStd.Data<T>(), Pointer<T>(w), training: true, gx.Data<T>(), gw.Data<T>(), gb.Data<T>());
+
+    public override void GradGrad(Tensor v, Tensor u, Tensor t, Tensor gy, Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor dgy, Tensor dx, Tensor dw)
+    {
+        if (x.DType == DType.F32)
+            GradGrad<float>(v, u, t, gy, x, mean, invStd, w, dgy, dx, dw);
+        else
+            GradGrad<double>(v, u, t, gy, x, mean, invStd, w, dgy, dx, dw);
+    }
+
+    private void GradGrad<T>(Tensor v, Tensor u, Tensor t, Tensor gy, Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor dgy, Tensor dx, Tensor dw)
+        where T : unmanaged, System.Numerics.IFloatingPointIeee754<T> =>
+        NormKernels.GradGrad(Batch, Channels, Length, v.Data<T>(), u.Data<T>(), t.Data<T>(), gy.Data<T>(), x.Data<T>(), mean.Data<T>(), invStd.Data<T>(), Pointer<T>(w), training: true,
+            dgy.Data<T>(), dx.Data<T>(), dw.Data<T>());
+}
+
+/// <summary>Layer, group and instance normalisation: rows of elements, with an affine map that may come round.</summary>
+internal sealed unsafe record RowGeometry(RowNormShape Rows) : NormGeometry
+{
+    public override long Groups => Rows.Rows;
+
+    public override long Weights => Rows.WeightCount;
+
+    public override (Shape View, int[] Reduced, Shape Affine) Composite =>
+        ([Rows.Batch, Rows.Period, Rows.Length / Rows.Repeat, Rows.Repeat], [2, 3], [1, Rows.Period, Rows.Length / Rows.Repeat, 1]);
+
+    public override void Statistics(Tensor x, double eps, Tensor mean, Tensor variance, Tensor invStd)
+    {
+        RequireCpu(x);
+        if (x.DType == DType.F32)
+            RowNormKernels.Statistics(Rows, x.Data<float>(), eps, mean.Data<float>(), variance.Data<float>(), invStd.Data<float>());
+        else
+            RowNormKernels.Statistics(Rows, x.Data<double>(), eps, mean.Data<double>(), variance.Data<double>(), invStd.Data<double>());
+    }
+
+    public override void Forward(Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor? b, Tensor y)
+    {
+        if (x.DType == DType.F32)
+            RowNormKernels.Forward(Rows, x.Data<float>(), mean.Data<float>(), invStd.Data<float>(), Pointer<float>(w), Pointer<float>(b), y.Data<float>());
+        else
+            RowNormKernels.Forward(Rows, x.Data<double>(), mean.Data<double>(), invStd.Data<double>(), Pointer<double>(w), Pointer<double>(b), y.Data<double>());
+    }
+
+    public override void Grad(Tensor gy, Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor gx, Tensor gw, Tensor gb)
+    {
+        if (x.DType == DType.F32)
+            Grad<float>(gy, x, mean, invStd, w, gx, gw, gb);
+        else
+            Grad<double>(gy, x, mean, invStd, w, gx, gw, gb);
+    }
+
+    private void Grad<T>(Tensor gy, Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor gx, Tensor gw, Tensor gb) where T : unmanaged, System.Numerics.IFloatingPointIeee754<T> =>
+        RowNormKernels.Grad(Rows, gy.Data<T>(), x.Data<T>(), mean.Data<T>(), invStd.Data<T>(), Pointer<T>(w), gx.Data<T>(), gw.Data<T>(), gb.Data<T>());
+
+    public override void GradGrad(Tensor v, Tensor u, Tensor t, Tensor gy, Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor dgy, Tensor dx, Tensor dw)
+    {
+        if (x.DType == DType.F32)
+            GradGrad<float>(v, u, t, gy, x, mean, invStd, w, dgy, dx, dw);
+        else
+            GradGrad<double>(v, u, t, gy, x, mean, invStd, w, dgy, dx, dw);
+    }
+
+    private void GradGrad<T>(Tensor v, Tensor u, Tensor t, Tensor gy, Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor dgy, Tensor dx, Tensor dw)
+        where T : unmanaged, System.Numerics.IFloatingPointIeee754<T> =>
+        RowNormKernels.GradGrad(Rows, v.Data<T>(), u.Data<T>(), t.Data<T>(), gy.Data<T>(), x.Data<T>(), mean.Data<T>(), invStd.Data<T>(), Pointer<T>(w), dgy.Data<T>(), dx.Data<T>(), dw.Data<T>());
+}
