@@ -98,11 +98,17 @@ internal sealed class Engine
         var edge = node.Edge(i);
         if (!Wants(edge))
             return;
+        if ((_ambient.Watch & Watch.Mutate) != 0)
+            g = Mutation.Sent(g);
         if (node.InputShape(i) is { } shape && !g.Layout.SameShape(shape))
             g = Reductions.SumTo(g, shape.Shape);
         if ((_ambient.Watch & Watch.Anomaly) != 0)
             NanTrap.InspectGradient(node, i, g);
+        if ((_ambient.Watch & Watch.Mutate) != 0)
+            Mutation.Arriving();
         Deposit(edge!, node.EdgeOutput(i), g);
+        if ((_ambient.Watch & Watch.Mutate) != 0)
+            Mutation.Arrived();
     }
 
     private void Walk(IReadOnlyList<Tensor> ys, IReadOnlyList<Tensor> seeds, Action collect)
@@ -148,7 +154,7 @@ internal sealed class Engine
             ThrowReleased(node);
         int mark = _ambient.Mark;
         if (_targets is null || (AnyNeededBelow(node) && !(_stopAtTargets && IsTarget(node))))
-            node.Op.Propagate(node, this);
+            Propagate(node);
         if (!_retainGraph)
         {
             ReleaseActivations(node);
@@ -157,6 +163,14 @@ internal sealed class Engine
         Forget(node);
         if (!_createGraph)
             _ambient.ReleaseTemporariesSince(mark);
+    }
+
+    private void Propagate(OpNode node)
+    {
+        if ((_ambient.Watch & Watch.Mutate) == 0)
+            node.Op.Propagate(node, this);
+        else
+            Mutation.Propagate(node, this);
     }
 
     private static void ThrowReleased(OpNode node) =>

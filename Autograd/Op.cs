@@ -24,13 +24,15 @@ public abstract class Op
 
     /// <summary>Bookkeeping around a forward when somebody is watching (traces, traps, debug lines). Off the fast path.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private protected void Watched(Ambient ambient, Action forward, ReadOnlySpan<Tensor?> inputs, Tensor y)
+    private protected void Watched(Ambient ambient, Action forward, ReadOnlySpan<Tensor?> inputs, Tensor y, Action? swapped = null)
     {
         long start = Stopwatch.GetTimestamp();
         forward();
         var elapsed = Stopwatch.GetElapsedTime(start);
         if ((ambient.Watch & (Watch.Profile | Watch.Debug)) != 0)
             Profiler.Record(Name, start, elapsed, inputs, y);
+        if ((ambient.Watch & Watch.Mutate) != 0)
+            Mutation.Primitive(inputs, y, swapped);
         if ((ambient.Watch & Watch.NanTrap) != 0)
             NanTrap.Inspect(Name, inputs, y);
     }

@@ -95,6 +95,9 @@ internal static class OpTable
 
     private static MethodInfo? Method(Type type, string name) => type.GetMethod(name, BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic, []);
 
+    /// <summary>The row that an op belongs to.</summary>
+    public static string RowOf(Op op) => op is PointwiseOp or ReduceOp ? op.Name : Label(op.GetType());
+
     private static string Label(Type type) => type.Name.EndsWith("Op", StringComparison.Ordinal) ? type.Name[..^2] : type.Name;
 
     private static IEnumerable<Sample> PointwiseSamples(PointwiseOp op)

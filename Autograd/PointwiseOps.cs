@@ -62,7 +62,7 @@ public abstract class PointwiseOp : Op
     }
 
     private void ExecuteWatched(Ambient ambient, Tensor y, Tensor a, Tensor? b, Tensor? c, double p, double q) =>
-        Watched(ambient, () => Kernel.Run(y, a, b, c, p, q), [a, b, c], y);
+        Watched(ambient, () => Kernel.Run(y, a, b, c, p, q), [a, b, c], y, b is null ? null : () => Kernel.Run(y, b, a, c, p, q));
 }
 
 /// <summary>y = f(x; p, q), elementwise, any floating (some: any numeric) dtype, any layout.</summary>

@@ -162,7 +162,7 @@ public abstract class StructuredOp(string name) : Op(name)
         else
         {
             var copy = inputs.ToArray();
-            Watched(ambient, () => Forward(new Inputs(copy), new Outputs(outputs)), inputs, outputs[0]);
+            Watched(ambient, () => Forward(new Inputs(copy), new Outputs(outputs)), inputs, outputs[0], Exchanged(copy, outputs));
         }
         GC.KeepAlive(lead);
         if (ambient.Recording)
@@ -176,6 +176,11 @@ public abstract class StructuredOp(string name) : Op(name)
         }
         return outputs;
     }
+
+    // The same forward with its first two inputs exchanged, where they could be mistaken for each other.
+    private Action? Exchanged(Tensor?[] inputs, Tensor[] outputs) =>
+        inputs.Length >= 2 && inputs[0] is { } a && inputs[1] is { } b && a.Shape == b.Shape && a.DType == b.DType
+            ? () => Forward(new Inputs([b, a, .. inputs[2..]]), new Outputs(outputs)) : null;
 
     private void Record(Ambient ambient, Inputs x, Tensor[] outputs, OutputSpec[] specs)
     {

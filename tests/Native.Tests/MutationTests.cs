@@ -1,0 +1,89 @@
+using Xunit.Abstractions;
+
+namespace Native.Tests;
+
+/// <summary>
+/// Who checks the checks: every step of every vjp is broken in turn (wrong sign, forgotten factor, zero, exchanged operands), and the gradient
+/// check of <see cref="GradTests"/> must notice each. A mutant that leaves every gradient equal (0 and -0 are) is no fault and is listed.
+/// </summary>
+public class MutationTests(ITestOutputHelper output)
+{
+    [Fact]
+    public void Every_broken_derivative_is_caught()
+    {
+        int caught = 0;
+        List<string> survivors = [], equivalent = [];
+        foreach (var row in OpTable.All)
+        {
+            var samples = Choose(row);
+            if (samples.Count == 0)
+                continue;
+            bool Target(Op op) => OpTable.RowOf(op) == row.Name;
+            int steps = samples.Max(s => Count(s, Target));
+            for (int step = 0; step < steps; step++)
+                foreach (var fault in (Fault[])[Fault.Sign, Fault.Drop, Fault.Zero, Fault.Swap])
+                {
+                    string name = $"{row.Name} step {step} {fault}";
+                    if (samples.Exists(s => Catches(s, Target, fault, step)))
+                        caught++;
+                    else if (samples.TrueForAll(s => Unchanged(s, Target, fault, step)))
+                        equivalent.Add(name);
+                    else
+                        survivors.Add(name);
+                }
+        }
+        output.WriteLine($"{caught} broken derivatives caught, {survivors.Count} survived: {100.0 * caught / (caught + survivors.Count):0.0} %");
+        output.WriteLine($"{equivalent.Count} mutants changed no gradient: {string.Join("; ", equivalent)}");
+        Assert.True(caught > 100, $"only {caught} mutants: the hook does not reach the derivatives");
+        Assert.True(survivors.Count == 0, "not caught: " + string.Join("; ", survivors));
+    }
+
+    private sealed record Case(string Row, Func<Tensor[], Tensor[]> F, double[][] Values, Sample Sample, int Orders, ulong Seed)
+    {
+        public (Func<Tensor[], Tensor[]> F, Tensor[] Inputs) Make() => OpKit.Differentiable(Sample, OpKit.Make(Sample, Values));
+    }
+
+    // Small samples are enough, but every distinct number of inputs, rank and label should be there: a fault may show in one of them only.
+    private static List<Case> Choose(OpRow row) =>
+        [.. row.Samples.Select((s, k) => (s, k)).Where(c => c.s.Orders > 0 && c.s.Inputs.Any(i => i.DType is null) && c.s.Inputs.All(i => i.Shape.Count is > 0 and <= 256))
+            .OrderBy(c => c.s.Inputs.Sum(i => i.Shape.Count) is var n && n < 4 ? 1000 : n).Take(6)
+            .Select(c => new Case(row.Name, c.s.Run, OpKit.Values(c.s, OpKit.Seed(row.Name, c.k)), c.s, c.s.Orders, OpKit.Seed(row.Name, c.k)))];
+
+    private static int Count(Case c, Func<Op, bool> target)
+    {
+        using var scope = TensorScope.Begin("count");
+        var (f, inputs) = c.Make();
+        using var mutation = new Mutation(target, Fault.None, -1);
+        OpKit.Derivatives(f, inputs, Math.Min(2, c.Orders));
+        return mutation.Steps;
+    }
+
+    private static bool Catches(Case c, Func<Op, bool> target, Fault fault, int step)
+    {
+        for (int order = 1; order <= Math.Min(2, c.Orders); order++)
+        {
+            using var scope = TensorScope.Begin("mutant");
+            var (f, inputs) = c.Make();
+            using var mutation = new Mutation(target, fault, step);
+            try
+            {
+                if (!GradCheck.RunAll(f, inputs, new() { Name = c.Row, Order = order, Mode = GradCheckMode.Projected, Directions = 2, Seed = c.Seed, Localize = false, Repeat = false }).Passed)
+                    return true;
+            }
+            catch (TensorException)
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static bool Unchanged(Case c, Func<Op, bool> target, Fault fault, int step)
+    {
+        using var scope = TensorScope.Begin("equivalent");
+        var (f, inputs) = c.Make();
+        double[][] right = OpKit.ToDoubles([.. OpKit.Derivatives(f, inputs, Math.Min(2, c.Orders))]);
+        using var mutation = new Mutation(target, fault, step);
+        return right.Zip(OpKit.ToDoubles([.. OpKit.Derivatives(f, inputs, Math.Min(2, c.Orders))])).All(p => p.First.SequenceEqual(p.Second));
+    }
+}
