@@ -2,7 +2,10 @@ using System.CommandLine;
 
 namespace Native.Benchmarks;
 
-/// <summary>Options that every verb takes. Each sets an environment switch for the extent of one command.</summary>
+/// <summary>
+/// Options that every verb takes, in force for the extent of one command. The memory limit and the trap are set on the commanding thread only,
+/// which is the one that computes: tests run commands beside each other.
+/// </summary>
 internal sealed class Globals
 {
     private readonly Option<long?> _memLimit = new("--mem-limit")
@@ -36,7 +39,6 @@ internal sealed class Globals
             {
                 if (limit is < 0 or > 1L << 40)
                     throw new UsageException($"--mem-limit: {limit} MiB is not a limit. Give 0 (none) to {1L << 40}.");
-                undo.Add(Env.MemoryLimit.Override(limit));
                 var allocator = Ambient.Current.Allocator;
                 long before = allocator.Limit;
                 allocator.Limit = limit << 20;
@@ -47,17 +49,13 @@ internal sealed class Globals
                 if (threads is < 1 or > 1024)
                     throw new UsageException($"--threads: {threads} is not a number of threads. Give 1 to 1024.");
                 int before = Workers.Count;
-                undo.Add(Env.Threads.Override(threads));
                 Workers.SetCount(threads);
                 undo.Add(() => Workers.SetCount(before));
             }
             if (parse.GetValue(_device) is { } device)
                 undo.Add(Env.Device.Override(Device.Parse(device).Name));
             if (parse.GetValue(_nanTrap))
-            {
-                undo.Add(Env.NanTrap.Override(true));
                 undo.Add(NanTrap.Enable());
-            }
             var line = Profiler.Line;
             Profiler.Line = ui.Error.WriteLine;
             undo.Add(() => Profiler.Line = line);

@@ -47,7 +47,7 @@ internal static class DoctorCommand
         return ok ? App.Success : App.Failed;
     }
 
-    private static string Limit() => Env.MemoryLimit.Value == 0 ? "none" : $"{Env.MemoryLimit.Value} MiB";
+    private static string Limit() => Ambient.Current.Allocator.Limit is var limit and > 0 ? $"{limit >> 20} MiB" : "none";
 
     private static string Reason(string device)
     {
