@@ -12,6 +12,9 @@ internal interface IReduceFn
 
     static abstract Vector512<T> Combine<T>(Vector512<T> a, Vector512<T> b) where T : unmanaged, INumber<T>;
 
+    /// <summary>Maps what was combined; most reductions have nothing left to do.</summary>
+    static virtual T Post<T>(T total) where T : unmanaged, INumber<T> => total;
+
     /// <summary>The oracle of the tests: fold in double precision.</summary>
     static abstract double Reference(double sum, double x);
 }

@@ -30,6 +30,9 @@ public sealed class ReduceOp : Op
     /// <summary>Whether an empty reduction has a value (its identity).</summary>
     internal bool TakesEmpty { get; init; } = true;
 
+    /// <summary>Whether integers are reduced too.</summary>
+    internal bool TakesIntegers { get; init; } = true;
+
     /// <summary>
     /// Reduces over <paramref name="dims"/> (all when empty; negative ones count from the end). With <paramref name="keepDim"/> reduced dims stay
     /// with size 1.
@@ -38,6 +41,8 @@ public sealed class ReduceOp : Op
     {
         var ambient = Ambient.Current;
         x.CheckAlive(Name);
+        if (!TakesIntegers)
+            Check.Float(x, Name);
         if (x.DType is DType.Bool or DType.U8)
             throw new DTypeException($"{Name}: needs f32, f64, i32 or i64; input = {x.Describe()}. Convert it with .To(DType.I64) or .To(DType.F32).");
         Span<bool> reduced = stackalloc bool[Shape.MaxRank];
@@ -101,6 +106,49 @@ public static partial class Ops
         Reference = SumFn.Reference,
     };
 
+    /// <summary>The largest element; NaN wins; elements that tie for it share the gradient evenly. Of nothing it has no value.</summary>
+    public static readonly ReduceOp Max = new("max", new ReduceKernel<MaxFn>("max", ("x", "a != a || a > b ? a : b", "a", "nat_lowest<T>()")),
+        (g, x, y) => g * Reductions.Share(x, y), savesX: true, savesY: true)
+    {
+        Reference = MaxFn.Reference, Start = double.NegativeInfinity, TakesEmpty = false,
+    };
+
+    /// <summary>The smallest element; NaN wins; elements that tie for it share the gradient evenly. Of nothing it has no value.</summary>
+    public static readonly ReduceOp Min = new("min", new ReduceKernel<MinFn>("min", ("x", "a != a || a < b ? a : b", "a", "nat_highest<T>()")),
+        (g, x, y) => g * Reductions.Share(x, y), savesX: true, savesY: true)
+    {
+        Reference = MinFn.Reference, Start = double.PositiveInfinity, TakesEmpty = false,
+    };
+
+    /// <summary>Product, 1 of nothing. Its gradient multiplies the other elements and never divides, so zeros are no special case.</summary>
+    public static readonly ReduceOp Prod = new("prod", new ReduceKernel<ProdFn>("prod", ("x", "a * b", "a", "T(1)")),
+        (g, x, y) => Reductions.OtherElements(x, y) is { } others ? g * others : g, savesX: true, savesY: true)
+    {
+        // Close to 1, so that seventy factors stay near it.
+        Reference = ProdFn.Reference, Start = 1, Domain = new(0.8, 1.25),
+    };
+
+    /// <summary>
+    /// Euclidean length. A row of its own because its gradient x / |x| is taken as 0 at 0, where a composite with sqrt would give NaN.
+    /// </summary>
+    public static readonly ReduceOp Norm = new("norm", new ReduceKernel<NormFn>("norm", ("x * x", "a + b", "sqrt(a)", "T(0)")),
+        (g, x, y) => g * DivNoNan!.Apply(x, y), savesX: true, savesY: true)
+    {
+        Reference = NormFn.Reference, Domain = new(0.2, 2), TakesIntegers = false,
+    };
+
+    /// <summary>a / b, but 0 where b is 0.</summary>
+    public static readonly BinaryOp DivNoNan = Define<DivNoNanFn>("div_no_nan", cuda: "b == T(0) ? T(0) : a / b",
+        vjpA: (g, _, b, _) => DivNoNan!.Apply(g, b),
+        vjpB: (g, _, b, y) => -(g * DivNoNan!.Apply(y, b)),
+        [new(-2, 2), new(0.5, 2)]);
+
+    /// <summary>1 where a equals b, else 0. Piecewise constant: its derivatives are 0.</summary>
+    public static readonly BinaryOp Same = Define<SameFn>("same", cuda: "a == b ? T(1) : T(0)",
+        vjpA: (_, _, _, _) => null,
+        vjpB: (_, _, _, _) => null,
+        [new(-2, -0.1), new(0.1, 2)]);
+
     private readonly struct SumFn : IReduceFn
     {
         public static T Identity<T>() where T : unmanaged, INumber<T> => T.Zero;
@@ -110,6 +158,70 @@ public static partial class Ops
         public static Vector512<T> Combine<T>(Vector512<T> a, Vector512<T> b) where T : unmanaged, INumber<T> => a + b;
 
         public static double Reference(double sum, double x) => sum + x;
+    }
+
+    private readonly struct MaxFn : IReduceFn
+    {
+        // Saturating -inf gives an integer's smallest value.
+        public static T Identity<T>() where T : unmanaged, INumber<T> => T.CreateSaturating(double.NegativeInfinity);
+
+        public static Vector512<T> Pre<T>(Vector512<T> x) where T : unmanaged, INumber<T> => x;
+
+        public static Vector512<T> Combine<T>(Vector512<T> a, Vector512<T> b) where T : unmanaged, INumber<T> =>
+            Vector512.ConditionalSelect(Vector512.GreaterThan(a, b) | ~Vector512.Equals(a, a), a, b);
+
+        public static double Reference(double best, double x) => double.IsNaN(best) || best > x ? best : x;
+    }
+
+    private readonly struct MinFn : IReduceFn
+    {
+        public static T Identity<T>() where T : unmanaged, INumber<T> => T.CreateSaturating(double.PositiveInfinity);
+
+        public static Vector512<T> Pre<T>(Vector512<T> x) where T : unmanaged, INumber<T> => x;
+
+        public static Vector512<T> Combine<T>(Vector512<T> a, Vector512<T> b) where T : unmanaged, INumber<T> =>
+            Vector512.ConditionalSelect(Vector512.LessThan(a, b) | ~Vector512.Equals(a, a), a, b);
+
+        public static double Reference(double best, double x) => double.IsNaN(best) || best < x ? best : x;
+    }
+
+    private readonly struct ProdFn : IReduceFn
+    {
+        public static T Identity<T>() where T : unmanaged, INumber<T> => T.One;
+
+        public static Vector512<T> Pre<T>(Vector512<T> x) where T : unmanaged, INumber<T> => x;
+
+        public static Vector512<T> Combine<T>(Vector512<T> a, Vector512<T> b) where T : unmanaged, INumber<T> => a * b;
+
+        public static double Reference(double product, double x) => product * x;
+    }
+
+    private readonly struct NormFn : IReduceFn
+    {
+        public static T Identity<T>() where T : unmanaged, INumber<T> => T.Zero;
+
+        public static Vector512<T> Pre<T>(Vector512<T> x) where T : unmanaged, INumber<T> => x * x;
+
+        public static Vector512<T> Combine<T>(Vector512<T> a, Vector512<T> b) where T : unmanaged, INumber<T> => a + b;
+
+        public static T Post<T>(T total) where T : unmanaged, INumber<T> => Vector512.Sqrt(Vector512.CreateScalar(total)).ToScalar();
+
+        public static double Reference(double length, double x) => Math.Sqrt(length * length + x * x);
+    }
+
+    private readonly struct DivNoNanFn : IBinaryFn
+    {
+        public static Vector512<T> Invoke<T>(Vector512<T> a, Vector512<T> b) where T : unmanaged, INumber<T> =>
+            Vector512.ConditionalSelect(Vector512.Equals(b, Vector512<T>.Zero), Vector512<T>.Zero, a / b);
+
+        public static double Reference(double a, double b) => b == 0 ? 0 : a / b;
+    }
+
+    private readonly struct SameFn : IBinaryFn
+    {
+        public static Vector512<T> Invoke<T>(Vector512<T> a, Vector512<T> b) where T : unmanaged, INumber<T> => Vector512.Equals(a, b) & Vector512<T>.One;
+
+        public static double Reference(double a, double b) => a == b ? 1 : 0;
     }
 }
 
@@ -129,5 +241,36 @@ internal static class Reductions
         if (dims.Count == 0)
             return x.Reshape(shape);
         return Ops.Sum.Apply(x, dims.ToArray(), keepDim: true).Reshape(shape);
+    }
+
+    /// <summary>What each element of x gets of the gradient of the extreme y: an even share among those that equal it.</summary>
+    public static Tensor Share(Tensor x, Tensor y)
+    {
+        var tie = Ops.Same.Apply(x, y);
+        return tie / SumTo(tie, y.Shape);
+    }
+
+    /// <summary>For each element of x the product of the others that y (x's dims, 1 where reduced) was made of; null when there are none.</summary>
+    public static Tensor? OtherElements(Tensor x, Tensor y)
+    {
+        var order = new List<int>();
+        for (int d = 0; d < x.Rank; d++)
+            if (y.Layout.Dims[d] == x.Layout.Dims[d])
+                order.Add(d);
+        int kept = order.Count;
+        for (int d = 0; d < x.Rank; d++)
+            if (y.Layout.Dims[d] != x.Layout.Dims[d])
+                order.Add(d);
+        if (kept == x.Rank)
+            return null;
+        if (kept == x.Rank - 1)
+            return new ProdOfOthersOp(order[^1]).Apply(x);
+        // Several dims: bring them to the back, treat them as one, and undo both.
+        var moved = x.Permute(order.ToArray());
+        var flat = moved.Reshape([.. moved.Shape.Span[..kept], Shape.Product(moved.Shape.Span[kept..])]);
+        var back = new int[order.Count];
+        for (int i = 0; i < back.Length; i++)
+            back[order[i]] = i;
+        return new ProdOfOthersOp(kept).Apply(flat).Reshape(moved.Shape).Permute(back);
     }
 }

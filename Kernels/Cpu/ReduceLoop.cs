@@ -21,7 +21,7 @@ internal static unsafe class ReduceLoop
             return;
         if (x.Count == 0)
         {
-            new Span<T>(y.Data<T>(), (int)y.Count).Fill(F.Identity<T>());
+            new Span<T>(y.Data<T>(), (int)y.Count).Fill(F.Post(F.Identity<T>()));
             return;
         }
         var job = new Job<T, F> { X = x.Data<T>(), Y = y.Data<T>(), Kept = new Axes(x.Layout, reduced, keep: true), Gone = new Axes(x.Layout, reduced, keep: false) };
@@ -168,7 +168,7 @@ internal static unsafe class ReduceLoop
                 T total = partials[0];
                 for (int i = 1; i < _chunks; i++)
                     total = Combine<T, F>(total, partials[i]);
-                *Y = total;
+                *Y = F.Post(total);
                 return;
             }
             Start(Kept.Count, work);
@@ -205,7 +205,7 @@ internal static unsafe class ReduceLoop
                 T total = Row<T, F>(x, Gone.Inner);
                 for (long r = Gone.Inner; r < Gone.Count; r += Gone.Inner)
                     total = Combine<T, F>(total, Row<T, F>(x + Gone.Offset(r), Gone.Inner));
-                Y[o] = total;
+                Y[o] = F.Post(total);
             }
         }
 
@@ -232,7 +232,8 @@ internal static unsafe class ReduceLoop
                     Accumulate(part, x + Gone.Offset(k), n, pre: true);
                 Accumulate(sum, part, n, pre: false);
             }
-            new ReadOnlySpan<T>(sum, n).CopyTo(new Span<T>(y, n));
+            for (int i = 0; i < n; i++)
+                y[i] = F.Post(sum[i]);
         }
 
         private static void Accumulate(T* sum, T* x, int n, bool pre)
