@@ -8,7 +8,7 @@ namespace Native.Benchmarks;
 /// </summary>
 internal sealed class Ui
 {
-    private readonly IAnsiConsole _console;
+    private readonly IAnsiConsole? _console;       // null: plain text
     private readonly bool _status;
     private int _statusWidth;
 
@@ -17,18 +17,7 @@ internal sealed class Ui
         (Output, Error, Cancel) = (output, error, cancel);
         bool terminal = ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected;
         _status = ReferenceEquals(error, Console.Error) && !Console.IsErrorRedirected;
-        _console = AnsiConsole.Create(new AnsiConsoleSettings
-        {
-            Ansi = terminal ? AnsiSupport.Detect : AnsiSupport.No,
-            ColorSystem = terminal ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
-            Interactive = InteractionSupport.No,
-            Out = new AnsiConsoleOutput(output),
-        });
-        if (!terminal)
-        {
-            _console.Profile.Width = 200;
-            _console.Profile.Capabilities.Unicode = false;
-        }
+        _console = terminal ? AnsiConsole.Create(new AnsiConsoleSettings { Interactive = InteractionSupport.No, Out = new AnsiConsoleOutput(output) }) : null;
     }
 
     public TextWriter Output { get; }
@@ -49,15 +38,33 @@ internal sealed class Ui
     public void Table(IReadOnlyList<string> headings, IEnumerable<IReadOnlyList<string>> rows)
     {
         EndStatus();
+        if (_console is null)
+        {
+            PlainTable(headings, [.. rows]);
+            return;
+        }
         var table = new Table().Border(TableBorder.Simple);
         foreach (string heading in headings)
         {
-            var column = new TableColumn(Markup.Escape(heading.TrimEnd('>'))) { NoWrap = true };
+            var column = new TableColumn(Markup.Escape(heading.TrimEnd('>')));
             table.AddColumn(heading.EndsWith('>') ? column.RightAligned() : column);
         }
         foreach (var row in rows)
             table.AddRow([.. row.Select(Markup.Escape)]);
         _console.Write(table);
+    }
+
+    // Columns of spaces, one line per row however long, nothing behind the last cell: for pipes, files and diff.
+    private void PlainTable(IReadOnlyList<string> headings, IReadOnlyList<IReadOnlyList<string>> rows)
+    {
+        int[] widths = [.. headings.Select((h, i) => Math.Max(h.TrimEnd('>').Length, rows.Count == 0 ? 0 : rows.Max(r => r[i].Length)))];
+        string line(Func<int, string> cell) => string.Join("  ", headings.Select((h, i) =>
+            h.EndsWith('>') ? cell(i).PadLeft(widths[i]) : cell(i).PadRight(widths[i]))).TrimEnd();
+        Output.WriteLine(line(i => headings[i].TrimEnd('>')));
+        Output.WriteLine(line(i => new string('-', widths[i])));
+        foreach (var row in rows)
+            Output.WriteLine(line(i => row[i]));
+        Output.WriteLine();
     }
 
     /// <summary>Rewrites the status line, on a terminal only.</summary>
