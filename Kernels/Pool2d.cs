@@ -19,10 +19,11 @@ internal static unsafe class PoolEntries
     {
         RequireCpu(gx, "max_pool2d_grad");
         using var dy = DenseInput.Of(gy);
+        using var at = DenseInput.Of(index);
         if (gx.DType == DType.F32)
-            Pool2dKernels.MaxGrad(s, dy.Tensor.Data<float>(), index.Data<long>(), gx.Data<float>());
+            Pool2dKernels.MaxGrad(s, dy.Tensor.Data<float>(), at.Tensor.Data<long>(), gx.Data<float>());
         else
-            Pool2dKernels.MaxGrad(s, dy.Tensor.Data<double>(), index.Data<long>(), gx.Data<double>());
+            Pool2dKernels.MaxGrad(s, dy.Tensor.Data<double>(), at.Tensor.Data<long>(), gx.Data<double>());
     }
 
     /// <summary>y = v read at the maxima: the adjoint of the scatter.</summary>
@@ -30,10 +31,11 @@ internal static unsafe class PoolEntries
     {
         RequireCpu(y, "max_pool2d_gather");
         using var dv = DenseInput.Of(v);
+        using var at = DenseInput.Of(index);
         if (y.DType == DType.F32)
-            Pool2dKernels.MaxGather(s, dv.Tensor.Data<float>(), index.Data<long>(), y.Data<float>());
+            Pool2dKernels.MaxGather(s, dv.Tensor.Data<float>(), at.Tensor.Data<long>(), y.Data<float>());
         else
-            Pool2dKernels.MaxGather(s, dv.Tensor.Data<double>(), index.Data<long>(), y.Data<double>());
+            Pool2dKernels.MaxGather(s, dv.Tensor.Data<double>(), at.Tensor.Data<long>(), y.Data<double>());
     }
 
     /// <summary>y = means of windows, or with <paramref name="adjoint"/> their adjoint.</summary>

@@ -31,6 +31,8 @@ public sealed class TensorScope : IDisposable
 
     internal bool Owns { get; }
 
+    private bool IsInnermost => ReferenceEquals(_ambient, Ambient.Current) && ReferenceEquals(_ambient.Scope, this);
+
     internal int Depth { get; }
 
     internal int Start { get; }
@@ -56,7 +58,7 @@ public sealed class TensorScope : IDisposable
     /// </summary>
     public Tensor Keep(Tensor tensor, bool graph = false)
     {
-        if (_closed || !ReferenceEquals(_ambient.Scope, this))
+        if (_closed || !IsInnermost)
             throw new LifetimeException($"keep: {this} is not the innermost open scope of this thread. Keep a tensor before the brace of the scope that made it.");
         tensor.CheckAlive("keep");
         _ambient.MoveOutward(tensor.Storage);
@@ -71,10 +73,10 @@ public sealed class TensorScope : IDisposable
     {
         if (_closed)
             return;
-        if (!ReferenceEquals(_ambient.Scope, this))
+        if (!IsInnermost)
         {
             // Thrown on the wrong thread, after an await, or with an inner scope left open: memory would be freed under somebody's feet.
-            throw new LifetimeException($"scope: {this} cannot close, because {(_ambient.Scope is null ? "it belongs to another thread" : $"{_ambient.Scope} inside it is still open")}. Close scopes in reverse order, on the thread that opened them.");
+            throw new LifetimeException($"scope: {this} cannot close, because {(!ReferenceEquals(_ambient, Ambient.Current) ? "it belongs to another thread" : $"{_ambient.Scope} inside it is still open")}. Close scopes in reverse order, on the thread that opened them.");
         }
         _closed = true;
         _ambient.Close(this);

@@ -54,7 +54,7 @@ internal sealed class SoftmaxGradOp(int dim) : StructuredOp("softmaxGrad")
     internal static IEnumerable<Sample> Samples()
     {
         foreach (var (shape, dim, outer, n, inner) in SoftmaxSamples.Geometries)
-            yield return new($"{shape} along {dim}", x => [new SoftmaxGradOp(dim).Apply(x[0], x[1])], new SampleInput(shape), new SampleInput(shape, 0.1, 0.9))
+            yield return new($"{shape} along {dim}", x => [new SoftmaxGradOp(dim < 0 ? dim + shape.Rank : dim).Apply(x[0], x[1])], new SampleInput(shape), new SampleInput(shape, 0.1, 0.9))
             {
                 Reference = x => [LineOracle.Map(x[0], x[1], outer, n, inner, (g, y) => [.. g.Select((v, i) => y[i] * (v - g.Zip(y, (a, b) => a * b).Sum()))])],
                 Composed = x => [x[1] * (x[0] - (x[0] * x[1]).Sum(dim, keepDim: true))],
@@ -116,7 +116,7 @@ internal sealed class LogSoftmaxGradOp(int dim) : StructuredOp("logSoftmaxGrad")
     internal static IEnumerable<Sample> Samples()
     {
         foreach (var (shape, dim, outer, n, inner) in SoftmaxSamples.Geometries)
-            yield return new($"{shape} along {dim}", x => [new LogSoftmaxGradOp(dim).Apply(x[0], x[1])], new SampleInput(shape), new SampleInput(shape, -3, -0.1))
+            yield return new($"{shape} along {dim}", x => [new LogSoftmaxGradOp(dim < 0 ? dim + shape.Rank : dim).Apply(x[0], x[1])], new SampleInput(shape), new SampleInput(shape, -3, -0.1))
             {
                 Reference = x => [LineOracle.Map(x[0], x[1], outer, n, inner, (g, y) => [.. g.Select((v, i) => v - Math.Exp(y[i]) * g.Sum())])],
                 Composed = x => [x[0] - x[1].Exp() * x[0].Sum(dim, keepDim: true)],
