@@ -77,7 +77,8 @@ public abstract class Optimizer : IDisposable
                     continue;
                 p.CheckAlive("step", p.Name);
                 g.CheckAlive("step", "gradient");
-                Check.ShapeIs(g, p.Shape, "step", $"gradient of '{p.Name}'");
+                if (!g.Layout.SameShape(p.Layout))
+                    Check.ShapeIs(g, p.Shape, "step", $"gradient of '{p.Name}'");
                 Check.SameDType(g, p, "step", "gradient", p.Name);
                 if (!g.IsContiguous)
                 {
