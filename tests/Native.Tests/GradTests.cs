@@ -17,6 +17,23 @@ public class GradTests
         s.Orders < 1 || Check(row, s, k, Math.Min(2, s.Orders), form) is not { Passed: false } report ? null : report.ToString());
 
     [Fact]
+    public void Derivatives_agree_when_one_input_alone_needs_them() => OpKit.ForEachSample((row, s, k) =>
+    {
+        ulong seed = OpKit.Seed(row.Name, k);
+        foreach (int i in s.Orders < 1 ? [] : OpKit.Free(s))
+        {
+            var (f, inputs) = OpKit.Differentiable(s, OpKit.Make(s, OpKit.Values(s, seed)), only: i);
+            for (int order = 1; order <= Math.Min(2, s.Orders); order++)
+            {
+                var report = GradCheck.RunAll(f, inputs, new() { Name = row.Name, Order = order, Mode = GradCheckMode.Projected, Directions = 1, Seed = seed, VaryIncoming = false });
+                if (!report.Passed)
+                    return $"input {i} alone: {report}";
+            }
+        }
+        return null;
+    });
+
+    [Fact]
     public void Fused_forms_agree_with_composed_ones_and_so_do_their_derivatives() => OpKit.ForEachSample((row, s, k) =>
     {
         var x = OpKit.Make(s, OpKit.Values(s, OpKit.Seed(row.Name, k)));

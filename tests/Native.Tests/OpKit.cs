@@ -229,9 +229,9 @@ internal static class OpKit
     }
 
     /// <summary>The sample's function of its floating, differentiable inputs alone; the others stay as they are.</summary>
-    public static (Func<Tensor[], Tensor[]> F, Tensor[] Inputs) Differentiable(Sample s, Tensor[] all, Func<Tensor[], Tensor[]>? run = null)
+    public static (Func<Tensor[], Tensor[]> F, Tensor[] Inputs) Differentiable(Sample s, Tensor[] all, Func<Tensor[], Tensor[]>? run = null, int? only = null)
     {
-        int[] free = [.. Enumerable.Range(0, all.Length).Where(i => s.Inputs[i].DType is null)];
+        int[] free = only is { } one ? [one] : [.. Free(s)];
         return (x =>
         {
             var full = (Tensor[])all.Clone();
@@ -240,6 +240,9 @@ internal static class OpKit
             return (run ?? s.Run)(full);
         }, [.. free.Select(i => all[i])]);
     }
+
+    /// <summary>Which inputs are differentiable.</summary>
+    public static IEnumerable<int> Free(Sample s) => Enumerable.Range(0, s.Inputs.Length).Where(i => s.Inputs[i].DType is null);
 
     /// <summary>The folder that holds Native.sln.</summary>
     public static string Root { get; } = FindRoot();
