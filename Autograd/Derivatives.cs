@@ -78,13 +78,7 @@ public static partial class Autograd
     })[0];
 
     /// <summary>The same tensor as a new node, so that derivatives for it stop there and not at what it was made from.</summary>
-    internal static Tensor StandIn(Tensor x)
-    {
-        var order = new int[x.Rank];
-        for (int i = 0; i < order.Length; i++)
-            order[i] = i;
-        return new PermuteOp(order).Apply(x);
-    }
+    internal static Tensor StandIn(Tensor x) => new AliasOp().Apply(x);
 
     private static Tensor[] StandIns(Tensor[] xs, bool createGraph) =>
         [.. xs.Select(x => createGraph && x.RequiresGrad ? StandIn(x) : x.Detach().RequireGrad())];

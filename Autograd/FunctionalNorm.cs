@@ -67,10 +67,10 @@ public static partial class Functional
     private static Tensor[] Normalise(NormGeometry geometry, double eps, Tensor x, Tensor? weight, Tensor? bias)
     {
         if (weight is null && bias is null)
-            return new NormOp(geometry, eps).ApplyAll(x);
+            return new NormalizeOp(geometry, eps).ApplyAll(x);
         weight ??= Tensor.Ones([geometry.Weights], x.DType, x.Device);
         bias ??= Tensor.Zeros([geometry.Weights], x.DType, x.Device);
-        return new NormOp(geometry, eps).ApplyAll(x, weight, bias);
+        return new NormalizeOp(geometry, eps).ApplyAll(x, weight, bias);
     }
 
     private static void CheckAffine(string op, Tensor x, Tensor? weight, Tensor? bias, Shape shape)

@@ -8,7 +8,13 @@ internal readonly record struct Lines(long Outer, long N, long Inner)
 {
     public long Count => Outer * Inner;
 
-    public static Lines Of(Layout x, int dim) => new(Shape.Product(x.Dims[..dim]), x.Dims[dim], Shape.Product(x.Dims[(dim + 1)..]));
+    /// <summary>The lines of a layout along one dim, which may count from the end.</summary>
+    public static Lines Of(Layout x, int dim)
+    {
+        if (dim < 0)
+            dim += x.Rank;
+        return new(Shape.Product(x.Dims[..dim]), x.Dims[dim], Shape.Product(x.Dims[(dim + 1)..]));
+    }
 
     /// <summary>Where line number k starts.</summary>
     public long Start(long k) => k / Inner * N * Inner + k % Inner;

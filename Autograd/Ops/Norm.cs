@@ -4,7 +4,7 @@ namespace Native;
 /// y = (x - mean) / sqrt(variance + eps) * w + b with statistics of x itself. Inputs x, and w and b of the geometry's size (both or neither); outputs
 /// y, and mean, biased variance and inverse deviation per group, all differentiable.
 /// </summary>
-internal sealed class NormOp(NormGeometry geometry, double eps) : StructuredOp("norm")
+internal sealed class NormalizeOp(NormGeometry geometry, double eps) : StructuredOp("normalize")
 {
     public override OutputSpec[] Infer(Inputs x)
     {
@@ -39,7 +39,7 @@ internal sealed class NormOp(NormGeometry geometry, double eps) : StructuredOp("
             var all = Composite.Vjp(t => Compose(geometry, eps, t[0], t[1], t[2]), [x, w, Tensor.ZerosLike(w)], [g, s.GradOf(1), s.GradOf(2), s.GradOf(3)]);
             return affine ? all : [all[0]];
         }
-        var grads = new NormGradOp(geometry, eps, s.OutputAt(1).Detach(), s.OutputAt(2).Detach()).ApplyAll(g, x, w);
+        var grads = new NormalizeGradOp(geometry, eps, s.OutputAt(1).Detach(), s.OutputAt(2).Detach()).ApplyAll(g, x, w);
         return affine ? grads : [grads[0]];
     }
 
@@ -62,13 +62,13 @@ internal sealed class NormOp(NormGeometry geometry, double eps) : StructuredOp("
         foreach (var (label, shape, g) in NormSamples.Cases)
         {
             SampleInput w = new([g.Weights], 0.5, 1.5), b = new([g.Weights]);
-            yield return new(label, x => [new NormOp(g, 1e-3).Apply(x)], new(shape), w, b)
+            yield return new(label, x => [new NormalizeOp(g, 1e-3).Apply(x)], new(shape), w, b)
             {
                 Reference = x => [NormSamples.Naive(g, 1e-3, x[0], x[1], x[2])],
                 Composed = x => [Compose(g, 1e-3, x[0], x[1], x[2])[0]],
             };
-            yield return new(label + ", statistics", x => new NormOp(g, 1e-3).ApplyAll(x), new(shape), w, b) { Composed = x => Compose(g, 1e-3, x[0], x[1], x[2]) };
-            yield return new(label + ", plain", x => [new NormOp(g, 1e-3).Apply(x)], new SampleInput(shape))
+            yield return new(label + ", statistics", x => new NormalizeOp(g, 1e-3).ApplyAll(x), new(shape), w, b) { Composed = x => Compose(g, 1e-3, x[0], x[1], x[2]) };
+            yield return new(label + ", plain", x => [new NormalizeOp(g, 1e-3).Apply(x)], new SampleInput(shape))
             {
                 Reference = x => [NormSamples.Naive(g, 1e-3, x[0], [.. Enumerable.Repeat(1.0, (int)g.Weights)], new double[g.Weights])],
             };
@@ -85,10 +85,10 @@ internal sealed class NormOp(NormGeometry geometry, double eps) : StructuredOp("
 }
 
 /// <summary>
-/// The gradients of <see cref="NormOp"/> with respect to x, w and b, from gy, x and w. Mean and deviation are recomputable from x: the tensors handed over
+/// The gradients of <see cref="NormalizeOp"/> with respect to x, w and b, from gy, x and w. Mean and deviation are recomputable from x: the tensors handed over
 /// are only a short cut, and the derivative of this op counts x's influence through them.
 /// </summary>
-internal sealed class NormGradOp(NormGeometry geometry, double eps, Tensor mean, Tensor variance) : StructuredOp("norm_grad")
+internal sealed class NormalizeGradOp(NormGeometry geometry, double eps, Tensor mean, Tensor variance) : StructuredOp("normalize_grad")
 {
     public override OutputSpec[] Infer(Inputs x)
     {
@@ -110,13 +110,13 @@ internal sealed class NormGradOp(NormGeometry geometry, double eps, Tensor mean,
     public override Tensor?[] Backward(Tensor g, Saved s)
     {
         Tensor w = s.Input(2);
-        return new NormGradGradOp(geometry, eps, mean, variance)
+        return new NormalizeGradGradOp(geometry, eps, mean, variance)
             .ApplyAll(g, s.GradOf(1) ?? Tensor.ZerosLike(w), s.GradOf(2) ?? Tensor.ZerosLike(w), s.Input(0), s.Input(1), w);
     }
 
     /// <summary>The same by differentiating the composed forward.</summary>
     internal static Tensor[] Compose(NormGeometry geometry, double eps, Tensor gy, Tensor x, Tensor w) =>
-        Composite.Vjp(t => [NormOp.Compose(geometry, eps, t[0], t[1], t[2])[0]], [x, w, Tensor.ZerosLike(w)], [gy])!;
+        Composite.Vjp(t => [NormalizeOp.Compose(geometry, eps, t[0], t[1], t[2])[0]], [x, w, Tensor.ZerosLike(w)], [gy])!;
 
     internal static IEnumerable<Sample> Samples()
     {
@@ -126,10 +126,10 @@ internal sealed class NormGradOp(NormGeometry geometry, double eps, Tensor mean,
 }
 
 /// <summary>
-/// The gradients of <see cref="NormGradOp"/>: from cotangents v, u, t of gx, gw, gb and from gy, x, w, the gradients with respect to gy, x and w. Fused too,
+/// The gradients of <see cref="NormalizeGradOp"/>: from cotangents v, u, t of gx, gw, gb and from gy, x, w, the gradients with respect to gy, x and w. Fused too,
 /// because a gradient penalty and an unrolled learner live here; the order after this one is composed.
 /// </summary>
-internal sealed class NormGradGradOp(NormGeometry geometry, double eps, Tensor mean, Tensor variance) : StructuredOp("norm_grad_grad")
+internal sealed class NormalizeGradGradOp(NormGeometry geometry, double eps, Tensor mean, Tensor variance) : StructuredOp("normalize_grad_grad")
 {
     public override OutputSpec[] Infer(Inputs x)
     {
@@ -156,7 +156,7 @@ internal sealed class NormGradGradOp(NormGeometry geometry, double eps, Tensor m
         Composite.Vjp(t => Compose(geometry, eps, t), [s.Input(0), s.Input(1), s.Input(2), s.Input(3), s.Input(4), s.Input(5)], [g, s.GradOf(1), s.GradOf(2)]);
 
     internal static Tensor[] Compose(NormGeometry geometry, double eps, Tensor[] t) =>
-        Composite.Vjp(i => NormGradOp.Compose(geometry, eps, i[0], i[1], i[2]), [t[3], t[4], t[5]], [t[0], t[1], t[2]])!;
+        Composite.Vjp(i => NormalizeGradOp.Compose(geometry, eps, i[0], i[1], i[2]), [t[3], t[4], t[5]], [t[0], t[1], t[2]])!;
 
     internal static IEnumerable<Sample> Samples()
     {
@@ -182,13 +182,13 @@ internal static class NormSamples
     public static Tensor[] Grad(NormGeometry g, double eps, Tensor gy, Tensor x, Tensor w)
     {
         var (mean, variance) = Statistics(g, x);
-        return new NormGradOp(g, eps, mean, variance).ApplyAll(gy, x, w);
+        return new NormalizeGradOp(g, eps, mean, variance).ApplyAll(gy, x, w);
     }
 
     public static Tensor[] GradGrad(NormGeometry g, double eps, Tensor[] x)
     {
         var (mean, variance) = Statistics(g, x[4]);
-        return new NormGradGradOp(g, eps, mean, variance).ApplyAll(x);
+        return new NormalizeGradGradOp(g, eps, mean, variance).ApplyAll(x);
     }
 
     /// <summary>1/sqrt(variance + eps) for one kernel call.</summary>
@@ -224,7 +224,7 @@ internal static class NormSamples
     private static (Tensor Mean, Tensor Variance) Statistics(NormGeometry g, Tensor x)
     {
         using var off = Autograd.NoGrad();
-        var y = new NormOp(g, 0).ApplyAll(x.Detach());
+        var y = new NormalizeOp(g, 0).ApplyAll(x.Detach());
         return (y[1], y[2]);
     }
 

@@ -6,11 +6,14 @@ namespace Native;
 /// <summary>What a slice takes of one dim.</summary>
 /// <param name="Start">Its first element.</param>
 /// <param name="Length">How many.</param>
-/// <param name="Step">The distance from one to the next; negative runs backwards.</param>
+/// <param name="Step">The distance from one to the next; negative runs backwards; 0 takes one element and drops the dim.</param>
 internal readonly record struct Cut(long Start, long Length, long Step)
 {
     /// <summary>All of a dim, in order.</summary>
     public static Cut Whole(long size) => new(0, size, 1);
+
+    /// <summary>One element, without its dim.</summary>
+    public static Cut One(long index) => new(index, 1, 0);
 
     /// <summary>Takes every element of a dim of this size once, in one order or the other.</summary>
     public bool Covers(long size) => Length == size && Step is 1 or -1;
@@ -18,9 +21,14 @@ internal readonly record struct Cut(long Start, long Length, long Step)
     /// <summary>The layout of the elements that the cuts, one per dim, take.</summary>
     public static Layout Apply(ReadOnlySpan<Cut> cuts, Layout layout)
     {
-        for (int d = 0; d < cuts.Length; d++)
-            if (cuts[d] != Whole(layout.Dims[d]))
+        // From the last dim on, so that a dropped one does not renumber those still to come.
+        for (int d = cuts.Length - 1; d >= 0; d--)
+        {
+            if (cuts[d].Step == 0)
+                layout = layout.Select(d, cuts[d].Start);
+            else if (cuts[d] != Whole(layout.Dims[d]))
                 layout = layout.Slice(d, cuts[d].Start, cuts[d].Length, cuts[d].Step);
+        }
         return layout;
     }
 
@@ -151,7 +159,7 @@ public static class TensorSlicing
             int d = Check.Dim(dim, x.Rank, x, "select");
             long n = x.Layout.Dims[d], i = index < 0 ? index + n : index;
             Check.That(i >= 0 && i < n, "select", $"index {index} is out of range for dim {d} of size {n}; input = {x.Describe()}.");
-            return x.Take(d, new Cut(i, 1, 1)).Squeeze(d);
+            return x.Take(d, Cut.One(i));
         }
 
         /// <summary>Reverses the order along the named dims.</summary>
@@ -271,31 +279,21 @@ public static class TensorSlicing
     [SuppressMessage("Usage", "CA2255:The 'ModuleInitializer' attribute should not be used in libraries", Justification = "C# has no extension indexers: the member lives in Native.Tensor, its meaning here.")]
     internal static void Install() => TensorIndex.Hook = At;
 
-    /// <summary><c>x[i, a..b]</c>: one slice, then the dims that a number picked from are dropped.</summary>
+    /// <summary><c>x[i, a..b]</c>: one slice, whatever the number of indices.</summary>
     private static Tensor At(Tensor x, ReadOnlySpan<TensorIndex> indices)
     {
         Check.That(indices.Length <= x.Rank, "index", $"{indices.Length} indices for {x.Describe()}, which has {x.Rank} dims. Give at most one per dim.");
         var cuts = Cut.All(x);
-        var kept = new List<long>(x.Rank);
-        bool dropped = false;
-        for (int d = 0; d < x.Rank; d++)
-        {
-            if (d < indices.Length)
-                cuts[d] = indices[d].Index is { } index ? One(x, d, index) : Part(x, d, indices[d].Range);
-            if (d < indices.Length && indices[d].Index is not null)
-                dropped = true;
-            else
-                kept.Add(cuts[d].Length);
-        }
-        var y = new SliceOp(cuts).Apply(x);
-        return dropped ? y.Reshape(kept.ToArray()) : y;
+        for (int d = 0; d < indices.Length; d++)
+            cuts[d] = indices[d].Index is { } index ? One(x, d, index) : Part(x, d, indices[d].Range);
+        return new SliceOp(cuts).Apply(x);
     }
 
     private static Cut One(Tensor x, int d, Index index)
     {
         long n = x.Layout.Dims[d], i = index.IsFromEnd ? n - index.Value : index.Value;
         Check.That(i >= 0 && i < n, "index", $"{index} is out of range for dim {d} of size {n}; input = {x.Describe()}. {(n == 0 ? "The dim is empty." : $"Use 0..{n - 1}, or ^1..^{n} from the end.")}");
-        return new Cut(i, 1, 1);
+        return Cut.One(i);
     }
 
     private static Cut Part(Tensor x, int d, Range range)

@@ -138,12 +138,19 @@ internal static unsafe class CompareLoop
         }
     }
 
-    // 64 readable elements from position i on: in place, or copied into the buffer (whose rest is left as it is).
+    // 64 readable elements from position i on: in place, or copied into the buffer (whose rest is left as it is). A broadcast element
+    // fills it once, at the start of its part.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static T* Source<T>(T* x, long i, long stride, int m, T* buffer) where T : unmanaged
     {
         if (stride == 1 && m == Block)
             return x + i;
+        if (stride == 0)
+        {
+            if (i == 0)
+                new Span<T>(buffer, Block).Fill(*x);
+            return buffer;
+        }
         x += i * stride;
         for (int k = 0; k < m; k++)
             buffer[k] = x[k * stride];

@@ -225,13 +225,5 @@ internal static unsafe class Workers
         }
     }
 
-    private static int FromEnvironment()
-    {
-        string? text = Environment.GetEnvironmentVariable("NATIVE_THREADS");
-        if (string.IsNullOrEmpty(text))
-            return Environment.ProcessorCount;
-        return int.TryParse(text, out int threads) && threads >= 1
-            ? threads
-            : throw new UsageException($"NATIVE_THREADS: not a number of threads; the value is '{text}'. Give 1 or more.");
-    }
+    private static int FromEnvironment() => Env.Threads.Value is var n and > 0 ? (int)Math.Min(n, 1024) : Environment.ProcessorCount;
 }

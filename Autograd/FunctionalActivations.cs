@@ -1,0 +1,61 @@
+namespace Native;
+
+/// <summary>Activations and stochastic layers as compositions.</summary>
+public static partial class Functional
+{
+    /// <summary>x sigmoid(x), also called swish.</summary>
+    public static Tensor Silu(Tensor x) => x * x.Sigmoid();
+
+    /// <summary>x times the normal distribution function of x, by the error function.</summary>
+    public static Tensor Gelu(Tensor x) => x * ((x * Math.Sqrt(0.5)).Erf() + 1) * 0.5;
+
+    /// <summary>x where positive, else alpha (e^x - 1); the derivative at 0 is alpha.</summary>
+    public static Tensor Elu(Tensor x, double alpha = 1) => Ops.Elu.Apply(x, alpha);
+
+    /// <summary>In training, zeroes each element with probability p and scales the others by 1 / (1 - p); otherwise the input itself.</summary>
+    public static Tensor Dropout(Tensor x, double p, Generator generator, bool training = true)
+    {
+        Check.Float(x, "dropout");
+        if (!(p >= 0 && p <= 1))
+            throw new UsageException($"dropout: a probability is in [0, 1]; p = {p}.");
+        return training && p > 0 ? x * Tensor.DropoutMask(x.Shape, p, generator, x.DType, x.Device) : x;
+    }
+
+    /// <summary>The value of the first tensor with the gradient of the second: hard - soft.Detach() + soft, without the rounding of those two steps.</summary>
+    public static Tensor StraightThrough(Tensor hard, Tensor soft)
+    {
+        Check.ShapeIs(hard, soft.Shape, "straightThrough", "hard");
+        Check.SameDType(hard, soft, "straightThrough", "hard", "soft");
+        return StraightThroughOp.Instance.Apply(hard, soft);
+    }
+
+    /// <summary>
+    /// A relaxed sample of softmax(logits): softmax((logits + Gumbel noise) / tau) along a dim. With <paramref name="hard"/> the value is the one-hot of
+    /// its largest entry and the gradient that of the relaxed sample (Jang, Gu, Poole 2017; Maddison, Mnih, Teh 2017).
+    /// </summary>
+    public static Tensor GumbelSoftmax(Tensor logits, double tau, Generator generator, bool hard = false, int dim = -1)
+    {
+        Check.Float(logits, "gumbelSoftmax", "logits");
+        return GumbelSoftmax(logits, Tensor.Gumbel(logits.Shape, generator, logits.DType, logits.Device), tau, hard, dim);
+    }
+
+    /// <summary>As above with given noise of the logits' shape.</summary>
+    public static Tensor GumbelSoftmax(Tensor logits, Tensor noise, double tau, bool hard = false, int dim = -1)
+    {
+        Check.Float(logits, "gumbelSoftmax", "logits");
+        Check.ShapeIs(noise, logits.Shape, "gumbelSoftmax", "noise");
+        if (!(tau > 0))
+            throw new UsageException($"gumbelSoftmax: the temperature must be positive; tau = {tau}.");
+        var soft = ((logits + noise) / tau).Softmax(dim);
+        return hard ? StraightThrough(HardMax(soft, dim), soft) : soft;
+    }
+
+    /// <summary>One-hot of the largest element along a dim (the first of a tie); a constant.</summary>
+    public static Tensor HardMax(Tensor x, int dim = -1)
+    {
+        Check.Float(x, "hardMax");
+        int d = Check.Dim(dim, x.Rank, x, "hardMax");
+        var index = x.Detach().ArgMax(d, keepDim: true);
+        return new PlaceOp(d, x.Shape[d]).Apply(Tensor.Full(index.Shape, 1, x.DType, x.Device), index);
+    }
+}
