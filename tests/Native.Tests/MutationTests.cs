@@ -44,14 +44,14 @@ public class MutationTests(ITestOutputHelper output)
 
     private sealed record Case(string Row, Func<Tensor[], Tensor[]> F, double[][] Values, Sample Sample, int Orders, ulong Seed)
     {
-        public (Func<Tensor[], Tensor[]> F, Tensor[] Inputs) Make(int? only = null) => OpKit.Differentiable(Sample, OpKit.Make(Sample, Values), only: only);
+        public (Func<Tensor[], Tensor[]> F, Tensor[] Inputs) Make(int? only = null) => SampleValues.Differentiable(Sample, OpKit.Make(Sample, Values), only: only);
     }
 
     // Small samples are enough, but every distinct number of inputs, rank and label should be there: a fault may show in one of them only.
     private static List<Case> Choose(OpRow row) =>
         [.. row.Samples.Select((s, k) => (s, k)).Where(c => c.s.Orders > 0 && c.s.Inputs.Any(i => i.DType is null) && c.s.Inputs.All(i => i.Shape.Count is > 0 and <= 256))
             .OrderBy(c => c.s.Inputs.Sum(i => i.Shape.Count) is var n && n < 4 ? 1000 : n).Take(6)
-            .Select(c => new Case(row.Name, c.s.Run, OpKit.Values(c.s, OpKit.Seed(row.Name, c.k)), c.s, c.s.Orders, OpKit.Seed(row.Name, c.k)))];
+            .Select(c => new Case(row.Name, c.s.Run, SampleValues.Draw(c.s, SampleValues.Seed(row.Name, c.k)), c.s, c.s.Orders, SampleValues.Seed(row.Name, c.k)))];
 
     private static int Count(Case c, Func<Op, bool> target)
     {
@@ -68,7 +68,7 @@ public class MutationTests(ITestOutputHelper output)
         for (int order = 1; order <= Math.Min(2, c.Orders); order++)
             if (Fails(c, target, fault, step, order, null))
                 return true;
-        foreach (int input in OpKit.Free(c.Sample))
+        foreach (int input in SampleValues.Free(c.Sample))
             for (int order = 1; order <= Math.Min(2, c.Orders); order++)
                 if (Fails(c, target, fault, step, order, input))
                     return true;

@@ -86,7 +86,7 @@ internal static class Programs
     public static Tensor[] Inputs(RandomProgram p)
     {
         var random = new Generator(42).Stream("program");
-        return [.. p.Inputs.Select(d => OpKit.ToTensor([.. Enumerable.Range(0, (int)Shape.Create(d).Count).Select(_ => random.NextDouble() * 2 - 1)], d, DType.F64))];
+        return [.. p.Inputs.Select(d => SampleValues.ToTensor([.. Enumerable.Range(0, (int)Shape.Create(d).Count).Select(_ => random.NextDouble() * 2 - 1)], d, DType.F64))];
     }
 
     /// <summary>Brings any value smoothly into an interval: programs stay inside every row's domain, however deep.</summary>
