@@ -1,2 +1,10 @@
-if (args.Length > 0 && args[0] == "fingerprint") return Native.Benchmarks.FingerprintCommand.Run();
-return 0;
+using Native.Benchmarks;
+
+// Ctrl-C asks the command to stop at its next step; nothing is left half-written and the exit code says so.
+using var cancel = new CancellationTokenSource();
+Console.CancelKeyPress += (_, e) =>
+{
+    e.Cancel = true;
+    cancel.Cancel();
+};
+return App.Run(args, Console.Out, Console.Error, cancel.Token);

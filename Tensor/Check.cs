@@ -118,7 +118,7 @@ internal ref struct FailureText
 }
 
 /// <summary>The nearest of a list of names, for "did you mean".</summary>
-internal static class Nearest
+public static class Nearest
 {
     /// <summary>The candidate with the smallest edit distance, when it is close enough to be meant; else null.</summary>
     public static string? Of(string name, IEnumerable<string> candidates)

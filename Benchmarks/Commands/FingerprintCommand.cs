@@ -1,11 +1,18 @@
+using System.CommandLine;
+
 namespace Native.Benchmarks;
 
-/// <summary>Hidden verb: prints the hashes of the elementary functions, for the test that compares instruction sets.</summary>
+/// <summary>Hidden verb: prints the hashes of the elementary functions, for the test that compares instruction sets between processes.</summary>
 internal static class FingerprintCommand
 {
-    public static int Run()
+    public static Command Create(Ui ui)
     {
-        Console.Write(MathFnFingerprint.Compute());
-        return 0;
+        var command = new Command("fingerprint", "Hashes of the elementary functions.") { Hidden = true };
+        command.SetAction(_ =>
+        {
+            ui.Output.Write(MathFnFingerprint.Compute());
+            return App.Success;
+        });
+        return command;
     }
 }

@@ -1,0 +1,95 @@
+using System.CommandLine;
+using Native.Methods;
+
+namespace Native.Benchmarks;
+
+/// <summary><c>native run METHOD</c>: trains a method on a stream and prints the accuracy matrix and its figures.</summary>
+internal static class RunCommand
+{
+    public static Command Create(Ui ui)
+    {
+        var method = new Argument<string>("METHOD") { Description = $"{string.Join(", ", MethodTable.All.Select(m => $"{m.Name} ({m.Summary})"))}." };
+        var stream = new Option<string>("--stream")
+        { Description = $"{string.Join(", ", StreamTable.All.Select(s => $"{s.Name} ({s.Data})"))}.", HelpName = "NAME", DefaultValueFactory = _ => "split-mnist" };
+        var scenario = new Option<string>("--scenario")
+        { Description = "What is told at test time: class (nothing), task (the task), domain (shared outputs, label parity).", HelpName = "NAME", DefaultValueFactory = _ => "class" };
+        var seed = new Option<ulong>("--seed") { Description = "Seed of weights, order and replay.", HelpName = "S" };
+        var training = new TrainerOptions();
+        var epochs = new Option<int>("--epochs") { Description = "Passes over each task.", HelpName = "E", DefaultValueFactory = _ => training.Epochs };
+        var batch = new Option<int>("--batch") { Description = "Images per step.", HelpName = "N", DefaultValueFactory = _ => training.BatchSize };
+        var rate = new Option<double?>("--lr") { Description = "Learning rate (default: the method's, 0.05).", HelpName = "R" };
+        var buffer = new Option<int?>("--buffer") { Description = "Images in the replay memory (default: the method's, 500).", HelpName = "N" };
+        var shuffle = new Option<bool>("--shuffle-classes") { Description = "Draw the order of the classes from the seed instead of {0,1} to {8,9}." };
+        var data = DataCommand.FolderOption();
+        var unofficial = new Option<bool>("--allow-unofficial") { Description = "Accept data files whose checksums differ." };
+        var json = new Option<string?>("--json") { Description = "Write settings and figures to this file.", HelpName = "FILE" };
+        var command = new Command("run", "Trains a method on a stream of tasks.")
+        { method, stream, scenario, seed, epochs, batch, rate, buffer, shuffle, data, unofficial, json };
+        command.SetAction(parse =>
+        {
+            var spec = new RunSpec(
+                MethodTable.Find(parse.GetRequiredValue(method)),
+                StreamTable.Find(parse.GetRequiredValue(stream)).Name,
+                Scenarios.Parse(parse.GetRequiredValue(scenario)),
+                parse.GetValue(seed),
+                new TrainerOptions(parse.GetValue(epochs), parse.GetValue(batch)),
+                new MethodSettings(parse.GetValue(rate), parse.GetValue(buffer)),
+                parse.GetValue(shuffle));
+            var folder = DataFolder.From(parse.GetValue(data));
+            return Run(ui, spec, new StreamRequest(folder, parse.GetValue(data) is not null, parse.GetValue(unofficial)), parse.GetValue(json));
+        });
+        return command;
+    }
+
+    private static int Run(Ui ui, RunSpec spec, StreamRequest request, string? json)
+    {
+        if (json is not null)
+            AtomicFile.Probe(json);
+        spec.Method.Configure(spec.Settings);
+        var (train, test) = StreamTable.Find(spec.Stream).Load(request);
+        ui.Line($"{spec.Method.Name} on {spec.Stream}, {spec.Scenario.Name()}-incremental, seed {spec.Seed}: {spec.Method.Summary}");
+        DescribeData(ui, spec.Stream, train, test);
+        var run = MethodRun.Execute(spec, train, test, p => Report(ui, p), ui.Cancel);
+        Print(ui, run);
+        if (json is null)
+            return App.Success;
+        AtomicFile.WriteJson(json, w => MethodRun.WriteJson(w, run));
+        ui.Line($"wrote {json}");
+        return App.Success;
+    }
+
+    /// <summary>Says which data are used; loudly when they stand in for others.</summary>
+    public static void DescribeData(Ui ui, string stream, ImageSet train, ImageSet test)
+    {
+        ui.Line($"data: {train.Name}, {train.Count} images, and {test.Name}, {test.Count} images; {train.Provenance}");
+        if (stream == "split-mnist" && !train.Name.StartsWith("mnist", StringComparison.Ordinal))
+            ui.Line($"data: MNIST was not found, so this is NOT MNIST. Pass --data DIR or set {DataFolder.Variable} for the real images.");
+    }
+
+    /// <summary>The status line between phases, and a line after each.</summary>
+    public static void Report(Ui ui, TrainerProgress p)
+    {
+        if (p.Row is null)
+            ui.Status($"phase {p.Phase}/{p.Phases} {Label(p)} step {p.Step}/{p.Steps} loss {p.Loss:F4} {p.Elapsed.TotalSeconds:F1} s");
+        else if (p.Phase == 0)
+            ui.Line($"phase 0/{p.Phases}: as initialised, mean accuracy {100 * p.Row.Average():F2}%");
+        else
+            ui.Line($"phase {p.Phase}/{p.Phases}: {Label(p)} {p.Steps} steps, last loss {p.Loss:F4}, mean accuracy over all tasks "
+                + $"{100 * p.Row.Average():F2}%, {p.Elapsed.TotalSeconds:F1} s");
+    }
+
+    private static string Label(TrainerProgress p) => p.Task is { Index: >= 0 } task ? $"task {task.Name}" : "all tasks";
+
+    private static void Print(Ui ui, RunRecord run)
+    {
+        var a = run.Result.Matrix;
+        ui.Line();
+        ui.Line("accuracy matrix a[i,j], in %: test accuracy on task j after training phase i");
+        ui.Table(["after phase", .. run.Stream.Tasks.Select(t => $"{t.Index + 1} {t.Name}>")],
+            Enumerable.Range(0, a.Rows).Select(i => (IReadOnlyList<string>)
+                [i == 0 ? "0 (initialised)" : a.Joint ? "1 (all tasks)" : $"{i} {run.Stream.Tasks[i - 1].Name}", .. a.Row(i).Select(v => $"{100 * v:F2}")]));
+        ui.Table(["figure", "value", "definition"], run.Metrics.Select(m => new[] { m.Name, m.ToString(), m.Definition }));
+        ui.Line($"{run.Parameters} parameters, {run.StorageBits} bits of stored images, {run.Result.Steps} steps; "
+            + $"training {run.Result.TrainTime.TotalSeconds:F1} s, tests {run.Result.TestTime.TotalSeconds:F1} s; options {run.Options}");
+    }
+}

@@ -1,0 +1,203 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Text;
+using Native.Methods;
+
+namespace Native.Benchmarks;
+
+/// <summary>A statement that the suite tests, and what was found.</summary>
+internal sealed record SuiteCheck(string Claim, bool Holds, string Found);
+
+/// <summary>
+/// <c>native suite</c>: in under a minute, everything that exists once: each method on the stream, the gradients of every op, the speed of a
+/// few. Fails when a claim does not hold.
+/// </summary>
+internal static class SuiteCommand
+{
+    // As many images as the drawn digits have: with MNIST at hand the suite takes no longer, and says which part it used.
+    private const int TrainImages = 12_000, TestImages = 2_000;
+    private const int Seeds = 2, SamplesPerOp = 2, GradOrder = 2;
+    private const double BenchSeconds = 0.25;
+    private static readonly string[] BenchOps = ["matmul-256", "matmul-1024", "matmul-10x784x400", "add-1048576", "tanh-1048576"];
+
+    public static Command Create(Ui ui)
+    {
+        var stream = new Option<string>("--stream")
+        { Description = $"Stream: {string.Join(", ", StreamTable.All.Select(s => s.Name))}.", HelpName = "NAME", DefaultValueFactory = _ => "split-mnist" };
+        var folder = new Option<string>("--out") { Description = "Folder for the results.", HelpName = "DIR", DefaultValueFactory = _ => Path.Combine("runs", "suite") };
+        var data = DataCommand.FolderOption();
+        var command = new Command("suite", "Runs everything once, briefly, and checks what it must show.") { stream, folder, data };
+        command.SetAction(parse => Run(ui, StreamTable.Find(parse.GetRequiredValue(stream)),
+            new StreamRequest(DataFolder.From(parse.GetValue(data)), parse.GetValue(data) is not null, AllowUnofficial: false),
+            parse.GetRequiredValue(folder)));
+        return command;
+    }
+
+    private static int Run(Ui ui, StreamRow row, StreamRequest request, string folder)
+    {
+        AtomicFile.Probe(Path.Combine(folder, "suite.json"));
+        var clock = Stopwatch.StartNew();
+        var (train, test) = row.Load(request);
+        (train, test) = (Part(train, TrainImages), Part(test, TestImages));
+        RunCommand.DescribeData(ui, row.Name, train, test);
+        var runs = Methods(ui, row.Name, train, test);
+        var repeat = MethodRun.Execute(runs[0].Spec, train, test, null, ui.Cancel);
+        var grads = Gradients(ui);
+        var roof = Roof.Measure();
+        var timings = OpBench.All.Where(o => BenchOps.Contains(o.Name)).Select(o =>
+        {
+            ui.Status($"speed of {o.Name}");
+            return o.Time(BenchSeconds, ui.Cancel);
+        }).ToArray();
+        var checks = Checks(runs, repeat, grads);
+        Print(ui, runs, grads, roof, timings, checks, clock.Elapsed);
+        Write(folder, train, test, runs, grads, roof, timings, checks);
+        ui.Line($"{clock.Elapsed.TotalSeconds:F1} s; results in {folder}");
+        return checks.All(c => c.Holds) ? App.Success : App.Failed;
+    }
+
+    private static List<RunRecord> Methods(Ui ui, string stream, ImageSet train, ImageSet test)
+    {
+        var runs = new List<RunRecord>();
+        foreach (var method in MethodTable.All)
+            for (ulong seed = 0; seed < Seeds; seed++)
+            {
+                var spec = new RunSpec(method, stream, Scenario.ClassIncremental, seed, new TrainerOptions(), new MethodSettings());
+                runs.Add(MethodRun.Execute(spec, train, test, p =>
+                    ui.Status($"{method.Name}, seed {seed}: phase {p.Phase}/{p.Phases}, step {p.Step}/{p.Steps}"), ui.Cancel));
+            }
+        return runs;
+    }
+
+    private static List<GradCheckRow> Gradients(Ui ui)
+    {
+        var rows = new List<GradCheckRow>();
+        foreach (var op in OpTable.All)
+            for (int order = 1; order <= GradOrder; order++)
+            {
+                ui.Cancel.ThrowIfCancellationRequested();
+                ui.Status($"gradients of {op.Name}, order {order}");
+                if (SampleGradCheck.Check(op, order, seed: 0, SamplesPerOp) is { } result)
+                    rows.Add(result);
+            }
+        return rows;
+    }
+
+    private static List<SuiteCheck> Checks(List<RunRecord> runs, RunRecord repeat, List<GradCheckRow> grads)
+    {
+        double joint = Mean(runs, "joint", "averageAccuracy"), naive = Mean(runs, "naive", "averageAccuracy"), er = Mean(runs, "er", "averageAccuracy");
+        double forgets = Mean(runs, "naive", "forgetting"), erForgets = Mean(runs, "er", "forgetting");
+        bool same = Enumerable.Range(0, repeat.Result.Matrix.Rows).All(i => repeat.Result.Matrix.Row(i).SequenceEqual(runs[0].Result.Matrix.Row(i)));
+        int failed = grads.Count(g => g.Failure is not null);
+        // NaN compares false, so a claim about it does not hold.
+        return
+        [
+            new("joint training reaches 85%", joint >= 0.85, Percent(joint)),
+            new("fine-tuning knows the last task only (15 to 25%)", naive is >= 0.15 and <= 0.25, Percent(naive)),
+            new("fine-tuning forgets (above 80%)", forgets > 0.8, Percent(forgets)),
+            new("replay of 500 images is at least 30 points above fine-tuning", er >= naive + 0.3, $"{Percent(er)} against {Percent(naive)}"),
+            new("replay forgets less than fine-tuning", erForgets < forgets, $"{Percent(erForgets)} against {Percent(forgets)}"),
+            new("joint training is above replay", joint > er, $"{Percent(joint)} against {Percent(er)}"),
+            new("the same seed gives the same accuracies", same, same ? "equal bits" : "they differ"),
+            new($"derivatives of every op agree with differences, orders 1 to {GradOrder}", failed == 0, $"{grads.Count - failed} of {grads.Count}"),
+        ];
+    }
+
+    private static double Mean(List<RunRecord> runs, string method, string metric) =>
+        runs.Where(r => r.Spec.Method.Name == method).Select(r => r[metric] ?? double.NaN).Average();
+
+    private static void Print(Ui ui, List<RunRecord> runs, List<GradCheckRow> grads, Roof roof, OpTiming[] timings, List<SuiteCheck> checks, TimeSpan elapsed)
+    {
+        ui.Line();
+        ui.Line($"class-incremental, {Seeds} seeds, 1 epoch, batch 10");
+        ui.Table(MethodHeadings, MethodRows(runs));
+        ui.Line($"speed (roof {roof.Gflops:F0} GFLOP/s, {roof.GigabytesPerSecond:F1} GB/s, {roof.Threads} threads)");
+        ui.Table(BenchCommand.Headings, timings.Select(t => BenchCommand.Row(t, roof)));
+        foreach (var g in grads.Where(g => g.Failure is not null))
+            ui.Line(g.Failure!);
+        ui.Table(["claim", "found", "holds"], checks.Select(c => new[] { c.Claim, c.Found, c.Holds ? "yes" : "NO" }));
+    }
+
+    private static readonly string[] MethodHeadings = ["method", "average accuracy>", "by seed>", "forgetting>", "stored bits>", "s per run>"];
+
+    private static IEnumerable<string[]> MethodRows(List<RunRecord> runs) => runs.GroupBy(r => r.Spec.Method.Name).Select(g =>
+    {
+        var first = g.First();
+        var forgetting = first.Metrics.First(m => m.Key == "forgetting");
+        return new[]
+        {
+            g.Key, Percent(g.Average(r => r["averageAccuracy"] ?? double.NaN)), string.Join(" ", g.Select(r => Percent(r["averageAccuracy"] ?? double.NaN))),
+            forgetting.Value is null ? forgetting.ToString() : Percent(g.Average(r => r["forgetting"] ?? double.NaN)),
+            $"{first.StorageBits}", $"{g.Average(r => r.Result.TrainTime.TotalSeconds):F1}",
+        };
+    });
+
+    private static void Write(string folder, ImageSet train, ImageSet test, List<RunRecord> runs, List<GradCheckRow> grads, Roof roof, OpTiming[] timings,
+        List<SuiteCheck> checks)
+    {
+        foreach (var run in runs)
+            AtomicFile.WriteJson(Path.Combine(folder, $"{run.Spec.Method.Name}-seed{run.Spec.Seed}.json"), json => MethodRun.WriteJson(json, run));
+        AtomicFile.WriteJson(Path.Combine(folder, "suite.json"), json =>
+        {
+            json.WriteNumber("schema", 1);
+            json.WriteString("engine", Engine.Version);
+            json.WriteString("data", $"{train.Name} and {test.Name}; {train.Provenance}");
+            json.WriteStartArray("runs");
+            foreach (var run in runs)
+            {
+                json.WriteStartObject();
+                MethodRun.WriteJson(json, run);
+                json.WriteEndObject();
+            }
+            json.WriteEndArray();
+            json.WriteNumber("gradChecks", grads.Count);
+            json.WriteNumber("gradChecksFailed", grads.Count(g => g.Failure is not null));
+            BenchCommand.WriteJson(json, roof, timings);
+            json.WriteStartArray("checks");
+            foreach (var c in checks)
+            {
+                json.WriteStartObject();
+                json.WriteString("claim", c.Claim);
+                json.WriteBoolean("holds", c.Holds);
+                json.WriteString("found", c.Found);
+                json.WriteEndObject();
+            }
+            json.WriteEndArray();
+        });
+        AtomicFile.WriteText(Path.Combine(folder, "suite.md"), Markdown(train, test, runs, roof, timings, checks));
+    }
+
+    private static string Markdown(ImageSet train, ImageSet test, List<RunRecord> runs, Roof roof, OpTiming[] timings, List<SuiteCheck> checks)
+    {
+        var text = new StringBuilder("# Suite\n\n");
+        text.Append($"Data: {train.Name} ({train.Count} images) and {test.Name} ({test.Count}); {train.Provenance}. ");
+        text.Append($"Class-incremental, {Seeds} seeds, 1 epoch, batch 10.\n\n");
+        Table(text, MethodHeadings, MethodRows(runs));
+        text.Append($"Roof: {roof.Gflops:F0} GFLOP/s, {roof.GigabytesPerSecond:F1} GB/s, {roof.Threads} threads.\n\n");
+        Table(text, BenchCommand.Headings, timings.Select(t => BenchCommand.Row(t, roof)));
+        Table(text, ["claim", "found", "holds"], checks.Select(c => new[] { c.Claim, c.Found, c.Holds ? "yes" : "NO" }));
+        text.Append("Definitions:\n\n");
+        foreach (var m in runs[0].Metrics)
+            text.Append($"- {m.Name}: {m.Definition}\n");
+        return text.ToString();
+    }
+
+    private static void Table(StringBuilder text, IReadOnlyList<string> headings, IEnumerable<IReadOnlyList<string>> rows)
+    {
+        text.Append($"| {string.Join(" | ", headings.Select(h => h.TrimEnd('>')))} |\n");
+        text.Append($"| {string.Join(" | ", headings.Select(h => h.EndsWith('>') ? "---:" : "---"))} |\n");
+        foreach (var row in rows)
+            text.Append($"| {string.Join(" | ", row)} |\n");
+        text.Append('\n');
+    }
+
+    private static ImageSet Part(ImageSet set, int count) => set.Count <= count ? set : set with
+    {
+        Name = $"{set.Name} (the first {count} of {set.Count})",
+        Pixels = set.Pixels[..(count * set.ImageSize)],
+        Labels = set.Labels[..count],
+        Count = count,
+    };
+
+    private static string Percent(double fraction) => double.IsNaN(fraction) ? "n/a" : $"{100 * fraction:F2}%";
+}

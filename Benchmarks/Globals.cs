@@ -1,0 +1,85 @@
+using System.CommandLine;
+
+namespace Native.Benchmarks;
+
+/// <summary>
+/// Options that every verb takes, in force for the extent of one command. The memory limit and the trap are set on the commanding thread only,
+/// which is the one that computes: tests run commands beside each other.
+/// </summary>
+internal sealed class Globals
+{
+    private readonly Option<long?> _memLimit = new("--mem-limit")
+    { Description = "Upper bound on tensor memory, in MiB; 0 = none.", HelpName = "MiB", Recursive = true };
+
+    private readonly Option<bool> _nanTrap = new("--nan-trap")
+    { Description = "Stop at the first operation that makes NaN or infinity from finite inputs.", Recursive = true };
+
+    private readonly Option<int?> _threads = new("--threads")
+    { Description = "Threads of the CPU back end; results do not depend on it.", HelpName = "N", Recursive = true };
+
+    private readonly Option<string?> _device = new("--device")
+    { Description = "Device: cpu.", HelpName = "NAME", Recursive = true };
+
+    /// <summary>Declares them.</summary>
+    public void AddTo(RootCommand root)
+    {
+        root.Add(_memLimit);
+        root.Add(_nanTrap);
+        root.Add(_threads);
+        root.Add(_device);
+    }
+
+    /// <summary>Applies what was given until the result is disposed.</summary>
+    public IDisposable Apply(ParseResult parse, Ui ui)
+    {
+        var undo = new Undo();
+        try
+        {
+            if (parse.GetValue(_memLimit) is { } limit)
+            {
+                if (limit is < 0 or > 1L << 40)
+                    throw new UsageException($"--mem-limit: {limit} MiB is not a limit. Give 0 (none) to {1L << 40}.");
+                var allocator = Ambient.Current.Allocator;
+                long before = allocator.Limit;
+                allocator.Limit = limit << 20;
+                undo.Add(() => allocator.Limit = before);
+            }
+            if (parse.GetValue(_threads) is { } threads)
+            {
+                if (threads is < 1 or > 1024)
+                    throw new UsageException($"--threads: {threads} is not a number of threads. Give 1 to 1024.");
+                int before = Workers.Count;
+                Workers.SetCount(threads);
+                undo.Add(() => Workers.SetCount(before));
+            }
+            if (parse.GetValue(_device) is { } device)
+                undo.Add(Env.Device.Override(Device.Parse(device).Name));
+            if (parse.GetValue(_nanTrap))
+                undo.Add(NanTrap.Enable());
+            var line = Profiler.Line;
+            Profiler.Line = ui.Error.WriteLine;
+            undo.Add(() => Profiler.Line = line);
+            return undo;
+        }
+        catch
+        {
+            undo.Dispose();
+            throw;
+        }
+    }
+
+    private sealed class Undo : IDisposable
+    {
+        private readonly Stack<Action> _actions = new();
+
+        public void Add(Action action) => _actions.Push(action);
+
+        public void Add(IDisposable disposable) => _actions.Push(disposable.Dispose);
+
+        public void Dispose()
+        {
+            while (_actions.TryPop(out var action))
+                action();
+        }
+    }
+}

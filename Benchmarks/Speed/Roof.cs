@@ -1,0 +1,109 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Native.Benchmarks;
+
+/// <summary>
+/// What this machine can do at most, measured just before the ops: multiply-adds from registers, and copying of arrays too large for the
+/// caches. Fractions of these say more than times, because they survive a change of machine.
+/// </summary>
+/// <param name="Gflops">f32 operations in 10^9/s, two per multiply-add, all threads.</param>
+/// <param name="GigabytesPerSecond">Bytes read plus bytes written in 10^9/s, all threads.</param>
+/// <param name="Threads">Threads used.</param>
+internal sealed record Roof(double Gflops, double GigabytesPerSecond, int Threads)
+{
+    private const int FmaRounds = 200_000, Accumulators = 12, CopyBytes = 64 << 20, Repetitions = 12;
+
+    /// <summary>Measures both; the best of several short repetitions, since other processes can only make it slower.</summary>
+    public static Roof Measure()
+    {
+        int threads = Workers.Count, lanes = Vector512.IsHardwareAccelerated ? Vector512<float>.Count : Vector256<float>.Count;
+        var fma = new FmaJob { Sink = new float[threads * 64] };
+        double fmaTime = Best(() => Workers.Run(threads, ref fma));
+        var copy = new CopyJob { From = new byte[CopyBytes], To = new byte[CopyBytes], Chunks = threads };
+        double copyTime = Best(() => Workers.Run(threads, ref copy));
+        return new Roof(2.0 * lanes * Accumulators * FmaRounds * threads / fmaTime / 1e9, 2.0 * CopyBytes / copyTime / 1e9, threads);
+    }
+
+    /// <summary>The least time in which this many operations and bytes could be done: whichever takes longer.</summary>
+    public double Seconds(double flops, double bytes) => Math.Max(flops / (Gflops * 1e9), bytes / (GigabytesPerSecond * 1e9));
+
+    private static double Best(Action action)
+    {
+        double best = double.PositiveInfinity;
+        for (int i = 0; i < Repetitions; i++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            action();
+            best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+        return best;
+    }
+
+    private struct FmaJob : IJob
+    {
+        public float[] Sink;
+
+        public readonly void Run(int chunk) => Sink[chunk * 64] = Vector512.IsHardwareAccelerated ? Fma512() : Fma256();
+    }
+
+    // Twelve chains: enough to hide a latency of four or five cycles on two units. Values stay at 1 (0.5 * 1 + 0.5): no denormals, no overflow.
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static float Fma512()
+    {
+        var half = Vector512.Create(0.5f);
+        Vector512<float> a = Vector512<float>.One, b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a, k = a, l = a;
+        for (int n = 0; n < FmaRounds; n++)
+        {
+            a = Vector512.FusedMultiplyAdd(a, half, half);
+            b = Vector512.FusedMultiplyAdd(b, half, half);
+            c = Vector512.FusedMultiplyAdd(c, half, half);
+            d = Vector512.FusedMultiplyAdd(d, half, half);
+            e = Vector512.FusedMultiplyAdd(e, half, half);
+            f = Vector512.FusedMultiplyAdd(f, half, half);
+            g = Vector512.FusedMultiplyAdd(g, half, half);
+            h = Vector512.FusedMultiplyAdd(h, half, half);
+            i = Vector512.FusedMultiplyAdd(i, half, half);
+            j = Vector512.FusedMultiplyAdd(j, half, half);
+            k = Vector512.FusedMultiplyAdd(k, half, half);
+            l = Vector512.FusedMultiplyAdd(l, half, half);
+        }
+        return (a + b + c + d + e + f + g + h + i + j + k + l)[0];
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static float Fma256()
+    {
+        var half = Vector256.Create(0.5f);
+        Vector256<float> a = Vector256<float>.One, b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a, k = a, l = a;
+        for (int n = 0; n < FmaRounds; n++)
+        {
+            a = Vector256.FusedMultiplyAdd(a, half, half);
+            b = Vector256.FusedMultiplyAdd(b, half, half);
+            c = Vector256.FusedMultiplyAdd(c, half, half);
+            d = Vector256.FusedMultiplyAdd(d, half, half);
+            e = Vector256.FusedMultiplyAdd(e, half, half);
+            f = Vector256.FusedMultiplyAdd(f, half, half);
+            g = Vector256.FusedMultiplyAdd(g, half, half);
+            h = Vector256.FusedMultiplyAdd(h, half, half);
+            i = Vector256.FusedMultiplyAdd(i, half, half);
+            j = Vector256.FusedMultiplyAdd(j, half, half);
+            k = Vector256.FusedMultiplyAdd(k, half, half);
+            l = Vector256.FusedMultiplyAdd(l, half, half);
+        }
+        return (a + b + c + d + e + f + g + h + i + j + k + l)[0];
+    }
+
+    private struct CopyJob : IJob
+    {
+        public byte[] From, To;
+        public int Chunks;
+
+        public readonly void Run(int chunk)
+        {
+            int start = (int)Workers.Start(From.Length, Chunks, chunk), end = (int)Workers.Start(From.Length, Chunks, chunk + 1);
+            From.AsSpan(start, end - start).CopyTo(To.AsSpan(start));
+        }
+    }
+}

@@ -1,0 +1,28 @@
+using Native.Nn;
+
+namespace Native.Methods;
+
+/// <summary>
+/// The multilayer perceptron of the papers on digits: 784-400-400-10 with ReLU, 478,410 numbers (Automatic Recall Machines, table 3, which
+/// counts 478K), with the layers' default uniform initialisation.
+/// </summary>
+public sealed class Mlp : Module
+{
+    /// <summary>Width of the two hidden layers in the papers.</summary>
+    public const int PaperWidth = 400;
+
+    private readonly Sequential _layers;
+
+    /// <summary>Layers inputs-hidden-hidden-outputs.</summary>
+    /// <param name="inputs">Numbers per image.</param>
+    /// <param name="outputs">Logits.</param>
+    /// <param name="init">Draws the weights.</param>
+    /// <param name="hidden">Width of both hidden layers.</param>
+    public Mlp(int inputs, int outputs, Generator init, int hidden = PaperWidth) => _layers = Add("layers", new Sequential(
+        new Linear(inputs, hidden, init), new Relu(),
+        new Linear(hidden, hidden, init), new Relu(),
+        new Linear(hidden, outputs, init)));
+
+    /// <summary>Images [n, inputs] to logits [n, outputs].</summary>
+    public override Tensor Forward(Tensor x) => _layers.Forward(x);
+}
