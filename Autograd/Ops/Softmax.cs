@@ -44,11 +44,13 @@ internal sealed class SoftmaxGradOp(int dim) : StructuredOp("softmaxGrad")
     public override Tensor?[] Backward(Tensor v, Saved s)
     {
         var y = s.Input(1);
-        var gg = s.Needs(0) ? new SoftmaxGradOp(dim).Apply(v, y) : null;
-        if (!s.Needs(1))
-            return [gg];
-        var g = s.Input(0);
-        return [gg, v * (g - (g * y).Sum(dim, keepDim: true)) - g * (v * y).Sum(dim, keepDim: true)];
+        Tensor? gy = null;
+        if (s.Needs(1))
+        {
+            var g = s.Input(0);
+            gy = v * (g - (g * y).Sum(dim, keepDim: true)) - g * (v * y).Sum(dim, keepDim: true);
+        }
+        return [s.Needs(0) ? new SoftmaxGradOp(dim).Apply(v, y) : null, gy];
     }
 
     internal static IEnumerable<Sample> Samples()
