@@ -38,7 +38,7 @@ public class OptimGoldenTests
         for (int t = 0; t < rates.Length; t++)
         {
             w.Grad = Tensor.From(grads[(t * n)..((t + 1) * n)], w.Shape);
-            opt.Rate = rates[t];
+            opt.Lr = rates[t];
             opt.Step();
             NnKit.Near(want[(t * n)..((t + 1) * n)], w, Tolerance, $"{c} w after step {t}");
             var state = opt.State();

@@ -93,7 +93,7 @@ public class OptimTests
         Assert.Contains("is in a group already", NnKit.Message<UsageException>(() => opt.AddGroup([a], 1)), StringComparison.Ordinal);
         a.Grad = Tensor.Zeros([3], DType.F64);
         Assert.Contains("gradient of 'p1' must have shape [2]", NnKit.Message<ShapeException>(opt.Step), StringComparison.Ordinal);
-        Assert.Contains("finite number of 0 or more", NnKit.Message<UsageException>(() => opt.Rate = double.NaN), StringComparison.Ordinal);
+        Assert.Contains("finite number of 0 or more", NnKit.Message<UsageException>(() => opt.Lr = double.NaN), StringComparison.Ordinal);
         Assert.Contains("must be in [0, 1)", NnKit.Message<UsageException>(() => new Adam([b], beta1: 1)), StringComparison.Ordinal);
     }
 
