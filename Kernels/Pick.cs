@@ -6,7 +6,7 @@ internal static unsafe class PickEntry
     /// <summary>index (i64, the dim with size 1) = position of the largest (or smallest) element of each line; see <see cref="PickKernels"/>.</summary>
     public static void Extreme(Tensor index, Tensor x, int dim, bool smallest)
     {
-        Lines.RequireCpu(index, smallest ? "argMin" : "argMax");
+        Lines.RequireCpu(index, smallest ? "argmin" : "argmax");
         using var dense = DenseInput.Of(x);
         var lines = Lines.Of(x.Layout, dim);
         switch (x.DType)

@@ -46,7 +46,7 @@ internal static unsafe class RandomKernels
     /// <summary>Fills y (i32, i64 or u8) with integers of [low, high).</summary>
     public static void Integers(Tensor y, Generator generator, long low, long high)
     {
-        Lines.RequireCpu(y, "randInt");
+        Lines.RequireCpu(y, "randint");
         var (key, counter) = generator.Reserve(Blocks(y.Count, 2));
         switch (y.DType)
         {

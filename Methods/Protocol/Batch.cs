@@ -22,7 +22,7 @@ public sealed class Batch
         (Pixels, Targets, Tasks) = (pixels, targets, tasks);
         var x = new float[pixels.Length];
         for (int i = 0; i < x.Length; i++)
-            x[i] = pixels[i] * (1f / 255);
+            x[i] = pixels[i] / 255f;
         X = Tensor.From(x, [Count, stream.InputSize]);
         Y = Tensor.From(Array.ConvertAll(targets, t => (long)t), [Count]);
         if (stream.Scenario == Scenario.TaskIncremental)
