@@ -160,7 +160,8 @@ internal sealed class CheckpointOp(Func<Tensor[], Tensor[]> segment, (Generator 
         for (int i = 0; same && i < leaves.Count; i++)
             same = ReferenceEquals(leaves[i], n.Edge(n.InputTensors + i));
         if (!same)
-            throw new GradException($"backward of checkpoint: run again, the segment reached {leaves.Count} leaves and gave {outputs.Length} results; in the forward pass, {n.Inputs - n.InputTensors} (or others) and {n.Outputs}. It must compute the same thing both times; pass what changes as an input.{n.Where}");
+            throw new GradException($"backward of checkpoint: run again, the segment reached {leaves.Count} leaves and gave {outputs.Length} results; "
+                + $"in the forward pass, {n.Inputs - n.InputTensors} (or others) and {n.Outputs}. It must compute the same thing both times; pass what changes as an input.{n.Where}");
         for (int i = 0; i < outputs.Length; i++)
             Check.ShapeIs(outputs[i], n.ShapeOf(i), "backward of checkpoint", $"result {i} of the second run");
     }

@@ -62,19 +62,19 @@ public static partial class Autograd
 
     /// <summary>
     /// The whole matrix of derivatives: element [i..., j...] is dy[i...]/dx[j...], so the shape is that of y followed by that of x. One reverse
-    /// pass per element of y. Not recorded; products (<see cref="Vjp(Func{Tensor, Tensor}, Tensor, Tensor?, bool)"/>, Jvp, Hvp) are, on request.
+    /// pass per element of y.
     /// </summary>
-    public static Tensor Jacobian(Func<Tensor, Tensor> f, Tensor x) => Scoped("jacobian", false, () =>
+    public static Tensor Jacobian(Func<Tensor, Tensor> f, Tensor x, bool createGraph = false) => Scoped("jacobian", createGraph, () =>
     {
-        var input = StandIns([x], false)[0];
-        return [Rows(f(input), input)];
+        var input = StandIns([x], createGraph)[0];
+        return [Rows(f(input), input, createGraph)];
     })[0];
 
-    /// <summary>Second derivatives of a scalar function, shape [x..., x...]. Not recorded.</summary>
-    public static Tensor Hessian(Func<Tensor, Tensor> f, Tensor x) => Scoped("hessian", false, () =>
+    /// <summary>Second derivatives of a scalar function, shape [x..., x...].</summary>
+    public static Tensor Hessian(Func<Tensor, Tensor> f, Tensor x, bool createGraph = false) => Scoped("hessian", createGraph, () =>
     {
-        var input = StandIns([x], false)[0];
-        return [Rows(Grad(f(input), [input], createGraph: true, allowUnused: true)[0], input)];
+        var input = StandIns([x], createGraph)[0];
+        return [Rows(Grad(f(input), [input], createGraph: true, allowUnused: true)[0], input, createGraph)];
     })[0];
 
     /// <summary>The same tensor as a new node, so that derivatives for it stop there and not at what it was made from.</summary>
@@ -91,20 +91,19 @@ public static partial class Autograd
         return sum;
     }
 
-    private static Tensor Rows(Tensor y, Tensor x)
+    private static Tensor Rows(Tensor y, Tensor x, bool createGraph)
     {
-        var rows = Tensor.Zeros([y.Count, x.Count], y.DType, y.Device);
-        var seed = Tensor.Zeros([y.Count], y.DType, y.Device);
-        for (long i = 0; i < y.Count; i++)
+        Shape shape = [.. y.Shape.Span, .. x.Shape.Span];
+        if (y.Count == 0)
+            return Tensor.Zeros(shape, y.DType, y.Device);
+        var rows = new Tensor[y.Count];
+        for (int i = 0; i < rows.Length; i++)
         {
-            using var scope = TensorScope.Begin("row");
-            var one = seed.View(seed.Layout.Slice(0, i, 1));
-            CopyKernels.Fill(one, 1);
-            var g = Grad(y, [x], seed.Reshape(y.Shape), retainGraph: true, allowUnused: true)[0];
-            CopyKernels.Copy(g, rows.View(Layout.Of(x.Shape).Shift(i * x.Count)));
-            CopyKernels.Fill(one, 0);
+            var seed = Tensor.Zeros([y.Count], y.DType, y.Device);
+            CopyKernels.Fill(seed.View(seed.Layout.Slice(0, i, 1)), 1);
+            rows[i] = Grad(y, [x], seed.Reshape(y.Shape), createGraph, retainGraph: true, allowUnused: true)[0];
         }
-        return rows.Reshape([.. y.Shape.Span, .. x.Shape.Span]);
+        return Tensor.Stack(rows).Reshape(shape);
     }
 
     // Recording is on inside, whatever it was outside; unless a graph is wanted, only the results outlive the call.

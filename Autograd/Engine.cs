@@ -273,8 +273,16 @@ internal sealed class Engine
         }
         var stack = new Stack<(OpNode Node, int Next)>();
         foreach (var y in ys)
+        {
+            // One output after the other: a node must be finished before another that was computed from it asks.
             if (y.Node is { } node0 && _reached.Add(node0) && node0 is OpNode root)
                 stack.Push((root, 0));
+            MarkFrom(stack, oldest);
+        }
+    }
+
+    private void MarkFrom(Stack<(OpNode Node, int Next)> stack, long oldest)
+    {
         while (stack.TryPop(out var top))
         {
             var (node, next) = top;

@@ -47,6 +47,30 @@ public static class GradCheck
     }
 
     /// <summary>
+    /// Checks an op of the library on its own samples: what <c>native gradcheck --op NAME --order N --seed S</c> runs. A seed from a test's report
+    /// repeats that test's sample; any other seed draws new inputs for every sample.
+    /// </summary>
+    /// <exception cref="UsageException">No op has that name, or it has no derivative of that order.</exception>
+    public static IReadOnlyList<GradCheckReport> RunOp(string op, int order = 1, ulong seed = 0)
+    {
+        var row = OpTable.All.FirstOrDefault(r => r.Name == op)
+            ?? throw new UsageException($"gradcheck: there is no op '{op}'.{(Nearest.Of(op, OpTable.All.Select(r => r.Name)) is { } near ? $" Did you mean '{near}'?" : "")}");
+        ulong k = seed - SampleValues.Seed(row.Name, 0);
+        var samples = k < (ulong)row.Samples.Count ? [row.Samples[(int)k]] : row.Samples;
+        var reports = new List<GradCheckReport>();
+        foreach (var s in samples)
+        {
+            if (s.Orders < order || !SampleValues.Free(s).Any())
+                continue;
+            using var scope = TensorScope.Begin("gradcheck-op");
+            double[][] values = SampleValues.Draw(s, seed);
+            var (f, inputs) = SampleValues.Differentiable(s, [.. s.Inputs.Select((x, i) => SampleValues.ToTensor(values[i], x.Shape, x.DType ?? DType.F64))]);
+            reports.Add(RunAll(f, inputs, new() { Name = op, Order = order, Mode = GradCheckMode.Projected, Directions = 2, Seed = seed }));
+        }
+        return reports.Count > 0 ? reports : throw new UsageException($"gradcheck: {op} has no derivative of order {order}.");
+    }
+
+    /// <summary>
     /// How unsymmetric the Hessian of sum(f) is along two seeded random directions: |v'Hw - w'Hv| / (|v'Hw| + |w'Hv| + 1). It is zero up to
     /// rounding for every twice differentiable function, and needs no difference quotient.
     /// </summary>

@@ -62,6 +62,9 @@ public sealed record GradCheckOptions
     /// <summary>Whether to demand that two backward passes agree bit for bit.</summary>
     public bool Repeat { get; init; } = true;
 
+    /// <summary>Whether the incoming gradient counts as an input from order 2 on. When it does not, backward takes its shorter paths.</summary>
+    public bool VaryIncoming { get; init; } = true;
+
     /// <summary>Whether a failing projection is searched for its worst element.</summary>
     internal bool Localize { get; init; } = true;
 }

@@ -36,7 +36,7 @@ internal sealed class GradCheckRun
         if (options.Order > 1)
             foreach (var y in ys)
                 _cotangents.Add(ToTensor(Weights(y.Count, _random), y));
-        _point = [.. _wanted.Select(i => Values(inputs[i])), .. _cotangents.Select(Values)];
+        _point = [.. _wanted.Select(i => Values(inputs[i])), .. options.VaryIncoming ? _cotangents.Select(Values) : []];
     }
 
     private double Ulp => _dtype == DType.F32 ? 1.1920928955078125e-07 : 2.220446049250313e-16;
@@ -195,8 +195,12 @@ internal sealed class GradCheckRun
         Tensor[] inputs = [.. _wanted.Select(i => x[i])], outputs = [.. _f(x).Where(y => y.DType.IsFloat())];
         if (_options.Order == 1)
             return new Graph(scope, inputs, outputs);
-        Tensor[] seeds = [.. _cotangents.Select((c, i) => (moved is null ? c.Alias() : ToTensor(moved[_wanted.Length + i], c)).RequireGrad())];
-        Tensor[] variables = [.. inputs, .. seeds];
+        Tensor[] seeds = [.. _cotangents], variables = inputs;
+        if (_options.VaryIncoming)
+        {
+            seeds = [.. _cotangents.Select((c, i) => (moved is null ? c.Alias() : ToTensor(moved[_wanted.Length + i], c)).RequireGrad())];
+            variables = [.. inputs, .. seeds];
+        }
         outputs = Autograd.Grad(outputs, inputs, seeds, createGraph: true, allowUnused: true);
         for (int k = 2; k < _options.Order; k++)
         {

@@ -44,6 +44,9 @@ internal sealed class Mutation : IDisposable
     /// <summary>The largest number of steps that one vjp took.</summary>
     public int Steps { get; private set; }
 
+    /// <summary>Whether the fault was possible where it was asked for: a sum has no second operand to exchange.</summary>
+    public bool Applied { get; private set; }
+
     /// <summary>Runs a node's vjp, counting when it is the target's.</summary>
     public static void Propagate(OpNode node, Engine engine)
     {
@@ -69,6 +72,7 @@ internal sealed class Mutation : IDisposable
     {
         if (active is not { _depth: > 0 } m || m._at++ != m._step || !y.DType.IsFloat())
             return;
+        m.Applied |= m._fault != Fault.Swap || swapped is not null;
         switch (m._fault)
         {
             case Fault.Sign:
@@ -91,6 +95,7 @@ internal sealed class Mutation : IDisposable
     {
         if (active is not { _depth: > 0 } m || m._at++ != m._step)
             return g;
+        m.Applied |= m._fault != Fault.Swap;
         // The fault's own arithmetic is no step of the vjp.
         m._depth = 0;
         var broken = m._fault switch

@@ -11,7 +11,7 @@ internal abstract class OpNode : GradNode
         Op = op;
         Sequence = ambient.NextSequence++;
         if ((ambient.Watch & Watch.Anomaly) != 0)
-            Stack = Environment.StackTrace;
+            Stacks.Add(this, Environment.StackTrace);
     }
 
     public Op Op { get; }
@@ -28,8 +28,8 @@ internal abstract class OpNode : GradNode
     /// <summary>Saved tensors were dropped by an earlier backward.</summary>
     public bool Released { get; set; }
 
-    /// <summary>Forward stack, with NATIVE_ANOMALY=1.</summary>
-    public string? Stack { get; }
+    // Forward stacks, with NATIVE_ANOMALY=1: beside the nodes, because almost no node has one.
+    private static readonly System.Runtime.CompilerServices.ConditionalWeakTable<OpNode, string> Stacks = [];
 
     public override string Name => Op.Name;
 
@@ -91,7 +91,7 @@ internal abstract class OpNode : GradNode
     }
 
     /// <summary>The forward stack for an error message, when anomaly mode recorded it.</summary>
-    public string Where => Stack is null ? "" : $"\nForward call of {Name}:\n{Stack}";
+    public string Where => Stacks.TryGetValue(this, out string? stack) ? $"\nForward call of {Name}:\n{stack}" : "";
 }
 
 /// <summary>At most two inputs, one output, and two scalar parameters inline.</summary>
@@ -175,80 +175,118 @@ internal class SmallNode : OpNode
     }
 }
 
-/// <summary>Any number of inputs and outputs.</summary>
+/// <summary>Any number of inputs, up to four outputs.</summary>
 internal sealed class WideNode : OpNode
 {
-    private readonly GradNode?[] _edges;
-    private readonly byte[] _edgeOutputs;
-    private readonly Tensor?[] _saved;
-    private readonly int[] _versions;
-    private readonly Tensor?[]? _grads;
-    private readonly OutputSpec[] _specs;
-    private readonly Layout?[] _shapes;
-    private readonly Device _device;
+    private readonly Slot[] _slots;
+    private readonly Further? _further;
+    private Tensor? _y;
+    private readonly int _vy;
 
-    public WideNode(Op op, Ambient ambient, ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor> outputs, OutputSpec[] specs, Saves saves) : base(op, ambient)
+    public WideNode(Op op, Ambient ambient, ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor> outputs, in OutputSpecs specs, Saves saves) : base(op, ambient)
     {
-        _edges = new GradNode?[inputs.Length];
-        _edgeOutputs = new byte[inputs.Length];
-        _shapes = new Layout?[inputs.Length];
-        _saved = new Tensor?[inputs.Length + outputs.Length];
-        _versions = new int[_saved.Length];
+        _slots = new Slot[inputs.Length];
         for (int i = 0; i < inputs.Length; i++)
         {
             if (inputs[i] is not { } x)
                 continue;
-            _shapes[i] = x.Layout;
+            ref var slot = ref _slots[i];
+            slot.Shape = x.Layout;
             if (x.RequiresGrad)
-                (_edges[i], _edgeOutputs[i]) = (x.Node, x.OutputIndex);
+                (slot.Edge, slot.EdgeOutput) = (x.Node, x.OutputIndex);
             if ((saves & (Saves)((int)Saves.Input0 << i)) != 0)
-                (_saved[i], _versions[i]) = (x, x.Storage.Version);
+                (slot.Saved, slot.Version) = (x, x.Storage.Version);
         }
-        for (int j = 0; j < outputs.Length; j++)
-            if ((saves & (Saves)((int)Saves.Output0 << j)) != 0)
-                (_saved[inputs.Length + j], _versions[inputs.Length + j]) = (outputs[j], outputs[j].Storage.Version);
-        Outputs = outputs.Length;
-        _specs = specs;
-        _device = outputs[0].Device;
-        if (Outputs > 1)
-            _grads = new Tensor?[Outputs - 1];
+        if ((saves & Saves.Output0) != 0)
+            (_y, _vy) = (outputs[0], outputs[0].Storage.Version);
+        if (outputs.Length > 1)
+            _further = new Further(outputs, specs, saves);
     }
 
-    public override int Inputs => _edges.Length;
+    public override int Inputs => _slots.Length;
 
-    public override int Outputs { get; }
+    public override int Outputs => _further is null ? 1 : _further.Saved.Length;
 
-    public override GradNode? Edge(int i) => _edges[i];
+    public override GradNode? Edge(int i) => _slots[i].Edge;
 
-    public override int EdgeOutput(int i) => _edgeOutputs[i];
+    public override int EdgeOutput(int i) => _slots[i].EdgeOutput;
 
     /// <summary>The first output's gradient; zeros when only a later output was used.</summary>
-    public Tensor GradOrZeros() => Grad ?? Tensor.Zeros(_specs[0].Layout.Shape, _specs[0].DType, _device);
+    public Tensor GradOrZeros() => Grad ?? Tensor.Zeros(_further!.First.Layout.Shape, _further.First.DType, _further.Device);
 
-    public override Tensor? GradOf(int output) => output == 0 ? Grad : _grads![output - 1];
+    public override Tensor? GradOf(int output) => output == 0 ? Grad : _further!.Grads[output];
 
     public override void SetGrad(int output, Tensor? g)
     {
         if (output == 0)
             Grad = g;
         else
-            _grads![output - 1] = g;
+            _further!.Grads[output] = g;
     }
 
-    public override Layout? InputShape(int i) => _shapes[i];
+    public override Layout? InputShape(int i) => _slots[i].Shape;
 
-    public override Tensor SavedInput(int i) => Use(_saved[i], _versions[i], $"input {i}");
+    public override Tensor SavedInput(int i) => Use(_slots[i].Saved, _slots[i].Version, $"input {i}");
 
-    public override Tensor SavedOutput(int i) => Use(_saved[Inputs + i], _versions[Inputs + i], "output");
+    public override Tensor SavedOutput(int i) => i == 0 ? Use(_y, _vy, "output") : Use(_further!.Saved[i], _further.Versions[i], $"output {i}");
 
     public override void Release()
     {
-        foreach (ref var t in _saved.AsSpan())
+        Released |= Saved.Any();
+        foreach (ref var slot in _slots.AsSpan())
+            slot.Saved = null;
+        _y = null;
+        if (_further is not null)
+            Array.Clear(_further.Saved);
+    }
+
+    public override IEnumerable<Tensor> Saved
+    {
+        get
         {
-            Released |= t is not null;
-            t = null;
+            foreach (var slot in _slots)
+                if (slot.Saved is not null)
+                    yield return slot.Saved;
+            if (_y is not null)
+                yield return _y;
+            foreach (var t in _further?.Saved ?? [])
+                if (t is not null)
+                    yield return t;
         }
     }
 
-    public override IEnumerable<Tensor> Saved => _saved.OfType<Tensor>();
+    /// <summary>One input: where its gradient goes, what was saved of it, and the shape it had.</summary>
+    private struct Slot
+    {
+        public GradNode? Edge;
+        public Tensor? Saved;
+        public Layout? Shape;
+        public int Version;
+        public byte EdgeOutput;
+    }
+
+    /// <summary>What only nodes with several outputs need.</summary>
+    private sealed class Further
+    {
+        public Further(ReadOnlySpan<Tensor> outputs, in OutputSpecs specs, Saves saves)
+        {
+            (First, Device) = (specs[0], outputs[0].Device);
+            Grads = new Tensor?[outputs.Length];
+            Saved = new Tensor?[outputs.Length];
+            Versions = new int[outputs.Length];
+            for (int j = 1; j < outputs.Length; j++)
+                if ((saves & (Saves)((int)Saves.Output0 << j)) != 0)
+                    (Saved[j], Versions[j]) = (outputs[j], outputs[j].Storage.Version);
+        }
+
+        public OutputSpec First { get; }
+
+        public Device Device { get; }
+
+        public Tensor?[] Grads { get; }
+
+        public Tensor?[] Saved { get; }
+
+        public int[] Versions { get; }
+    }
 }

@@ -107,6 +107,45 @@ public readonly struct Saved
 /// <param name="DType">Element type.</param>
 public readonly record struct OutputSpec(Layout Layout, DType DType);
 
+/// <summary>The outputs of one application, at most four, held inline: <c>[new(layout, dtype)]</c>.</summary>
+[CollectionBuilder(typeof(OutputSpecs), nameof(Create))]
+public readonly struct OutputSpecs : IEnumerable<OutputSpec>
+{
+    private readonly Four _specs;
+
+    private OutputSpecs(ReadOnlySpan<OutputSpec> specs)
+    {
+        Count = specs.Length;
+        var four = default(Four);
+        specs.CopyTo(four);
+        _specs = four;
+    }
+
+    /// <summary>How many.</summary>
+    public int Count { get; }
+
+    /// <summary>Output i.</summary>
+    public OutputSpec this[int i] => _specs[i];
+
+    /// <summary>Called by collection expressions.</summary>
+    public static OutputSpecs Create(ReadOnlySpan<OutputSpec> specs) => new(specs);
+
+    /// <inheritdoc/>
+    public IEnumerator<OutputSpec> GetEnumerator()
+    {
+        for (int i = 0; i < Count; i++)
+            yield return this[i];
+    }
+
+    System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
+
+    [InlineArray(4)]
+    private struct Four
+    {
+        private OutputSpec _first;
+    }
+}
+
 /// <summary>
 /// An operation with a geometry of its own: convolution, softmax, gather. The instance holds the parameters of one application.
 /// <see cref="Forward"/> gets raw tensors and calls a kernel entry; <see cref="Backward"/> gets recorded ones and applies other ops.
@@ -114,7 +153,7 @@ public readonly record struct OutputSpec(Layout Layout, DType DType);
 public abstract class StructuredOp(string name) : Op(name)
 {
     /// <summary>Checks the inputs and states layout and dtype of each output.</summary>
-    public abstract OutputSpec[] Infer(Inputs x);
+    public abstract OutputSpecs Infer(Inputs x);
 
     /// <summary>Writes every element of every output. No autograd in reach.</summary>
     public abstract void Forward(Inputs x, Outputs y);
@@ -132,10 +171,28 @@ public abstract class StructuredOp(string name) : Op(name)
     public virtual long Flops(Inputs x) => 0;
 
     /// <summary>Runs the operation and returns its first output.</summary>
-    public Tensor Apply(params ReadOnlySpan<Tensor?> inputs) => ApplyAll(inputs)[0];
+    public Tensor Apply(params ReadOnlySpan<Tensor?> inputs)
+    {
+        var outputs = default(Several);
+        ApplyTo(inputs, ref outputs);
+        return outputs[0];
+    }
 
     /// <summary>Runs the operation and returns all outputs.</summary>
     public Tensor[] ApplyAll(params ReadOnlySpan<Tensor?> inputs)
+    {
+        var outputs = default(Several);
+        int count = ApplyTo(inputs, ref outputs);
+        return [.. ((ReadOnlySpan<Tensor>)outputs)[..count]];
+    }
+
+    [InlineArray(4)]
+    private struct Several
+    {
+        private Tensor _first;
+    }
+
+    private int ApplyTo(ReadOnlySpan<Tensor?> inputs, ref Several several)
     {
         var ambient = Ambient.Current;
         bool record = false;
@@ -152,18 +209,13 @@ public abstract class StructuredOp(string name) : Op(name)
         }
         var x = new Inputs(inputs);
         var specs = Infer(x);
-        var outputs = new Tensor[specs.Length];
-        for (int i = 0; i < specs.Length; i++)
+        var outputs = ((Span<Tensor>)several)[..specs.Count];
+        for (int i = 0; i < outputs.Length; i++)
             outputs[i] = Tensor.Allocate(specs[i].Layout, specs[i].DType, lead!.Device);
         if (ambient.Watch == Watch.None)
-        {
             Forward(x, new Outputs(outputs));
-        }
         else
-        {
-            var copy = inputs.ToArray();
-            Watched(ambient, () => Forward(new Inputs(copy), new Outputs(outputs)), inputs, outputs[0], Exchanged(copy, outputs));
-        }
+            ForwardWatched(ambient, inputs, outputs);
         GC.KeepAlive(lead);
         if (ambient.Recording)
         {
@@ -174,7 +226,14 @@ public abstract class StructuredOp(string name) : Op(name)
             else
                 CarryBarrier(inputs, outputs);
         }
-        return outputs;
+        return outputs.Length;
+    }
+
+    private void ForwardWatched(Ambient ambient, ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor> outputs)
+    {
+        Tensor?[] x = inputs.ToArray();
+        Tensor[] y = outputs.ToArray();
+        Watched(ambient, () => Forward(new Inputs(x), new Outputs(y)), inputs, y[0], Exchanged(x, y));
     }
 
     // The same forward with its first two inputs exchanged, where they could be mistaken for each other.
@@ -182,7 +241,7 @@ public abstract class StructuredOp(string name) : Op(name)
         inputs.Length >= 2 && inputs[0] is { } a && inputs[1] is { } b && a.Shape == b.Shape && a.DType == b.DType
             ? () => Forward(new Inputs([b, a, .. inputs[2..]]), new Outputs(outputs)) : null;
 
-    private void Record(Ambient ambient, Inputs x, Tensor[] outputs, OutputSpec[] specs)
+    private void Record(Ambient ambient, Inputs x, ReadOnlySpan<Tensor> outputs, OutputSpecs specs)
     {
         var node = new WideNode(this, ambient, x.Span, outputs, specs, SavesFor(x));
         for (int i = 0; i < outputs.Length; i++)

@@ -21,7 +21,7 @@ internal interface IReduceFn
 
 /// <summary>
 /// A reduction kernel: its name, its CUDA text as CuPy writes it (pre-map of x, combination of a and b, post-map, identity) and its
-/// CPU code. The order of combination is a function of the shape alone, so results are equal bit for bit from run to run and for
+/// CPU code. The order of combination is a function of shape and strides alone, so results are equal bit for bit from run to run and for
 /// every number of threads.
 /// </summary>
 internal abstract class ReduceKernel(string name, (string Pre, string Combine, string Post, string Identity) cuda)

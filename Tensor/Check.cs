@@ -83,12 +83,38 @@ internal static class Check
             throw new ShapeException($"{op}: {name} must have shape {want}; {name} = {x.Describe()}.");
     }
 
-    /// <summary>A parameter in range; the message is the caller's.</summary>
+    /// <summary>A condition with a message of the caller's; the text is not built unless it fails.</summary>
+    public static void That([DoesNotReturnIf(false)] bool ok, string op, [InterpolatedStringHandlerArgument(nameof(ok))] ref FailureText message)
+    {
+        if (!ok)
+            throw new ShapeException($"{op}: {message.Text}");
+    }
+
+    /// <summary>A condition with a constant message.</summary>
     public static void That([DoesNotReturnIf(false)] bool ok, string op, string message)
     {
         if (!ok)
             throw new ShapeException($"{op}: {message}");
     }
+}
+
+/// <summary>An interpolated message that is assembled only when the condition before it is false: checks on the hot path cost a branch.</summary>
+[InterpolatedStringHandler]
+internal ref struct FailureText
+{
+    private DefaultInterpolatedStringHandler _text;
+
+    public FailureText(int literalLength, int formattedCount, bool ok, out bool wanted)
+    {
+        wanted = !ok;
+        _text = ok ? default : new DefaultInterpolatedStringHandler(literalLength, formattedCount);
+    }
+
+    public string Text => _text.ToStringAndClear();
+
+    public void AppendLiteral(string value) => _text.AppendLiteral(value);
+
+    public void AppendFormatted<T>(T value) => _text.AppendFormatted(value);
 }
 
 /// <summary>The nearest of a list of names, for "did you mean".</summary>

@@ -47,10 +47,23 @@ public sealed class Layout
     public ReadOnlySpan<long> Strides => _strides;
 
     /// <summary>The scalar layout.</summary>
-    public static Layout Scalar { get; } = Of([]);
+    public static Layout Scalar => Of([]);
 
-    /// <summary>The row-major layout of a shape.</summary>
-    public static Layout Of(Shape shape)
+    /// <summary>The row-major layout of a shape. Layouts are immutable, so the same shape usually gets the same object, and no garbage.</summary>
+    public static Layout Of(ReadOnlySpan<long> dims)
+    {
+        uint hash = (uint)dims.Length;
+        foreach (long d in dims)
+            hash = (hash * 31) + (uint)d;
+        ref var slot = ref Recent[hash % Recent.Length];
+        // Another thread may replace the slot at any moment; whatever is read is a whole layout.
+        var recent = slot;
+        return recent is not null && recent._dims.AsSpan().SequenceEqual(dims) ? recent : slot = Build(Native.Shape.Create(dims));
+    }
+
+    private static readonly Layout?[] Recent = new Layout?[1021];
+
+    private static Layout Build(Shape shape)
     {
         long[] dims = shape.ToArray(), strides = new long[dims.Length];
         long n = 1;
@@ -63,7 +76,7 @@ public sealed class Layout
     }
 
     /// <summary>The contiguous layout of the same shape: what an operation's fresh output gets. Cached.</summary>
-    public Layout Dense() => IsContiguous ? this : _dense ??= Of(Shape);
+    public Layout Dense() => IsContiguous ? this : _dense ??= Of(_dims);
 
     /// <summary>Same dims; the common case is the same object.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -128,14 +141,14 @@ public sealed class Layout
     /// The same elements in the same order under other dims, without a copy; null when that needs one.
     /// Runs of old dims that are dense with respect to each other may be regrouped freely.
     /// </summary>
-    public Layout? Reshape(Shape shape)
+    public Layout? Reshape(ReadOnlySpan<long> shape)
     {
-        long[] dims = shape.ToArray(), strides = new long[dims.Length];
         if (Count == 0 || IsDense)
         {
             var dense = Of(shape);
-            return Offset == 0 ? dense : new Layout(dims, dense._strides, Offset);
+            return Offset == 0 ? dense : new Layout(dense._dims, dense._strides, Offset);
         }
+        long[] dims = shape.ToArray(), strides = new long[dims.Length];
         int from = 0, to = 0;
         while (from < Rank || to < dims.Length)
         {

@@ -6,9 +6,11 @@ public sealed class Conv2d : Module
     private readonly long _stride, _padding, _dilation, _groups;
 
     /// <summary>A layer with a square kernel, drawn from the generator.</summary>
-    public Conv2d(long inChannels, long outChannels, long kernel, Generator generator, long stride = 1, long padding = 0, long dilation = 1, long groups = 1, bool bias = true, DType dtype = DType.F32, Device? device = null)
+    public Conv2d(long inChannels, long outChannels, long kernel, Generator generator,
+        long stride = 1, long padding = 0, long dilation = 1, long groups = 1, bool bias = true, DType dtype = DType.F32, Device? device = null)
     {
-        Check.That(groups >= 1 && inChannels % groups == 0 && outChannels % groups == 0, "conv2d", $"{groups} groups do not divide {inChannels} channels in and {outChannels} out. Choose a common divisor.");
+        Check.That(groups >= 1 && inChannels % groups == 0 && outChannels % groups == 0,
+            "conv2d", $"{groups} groups do not divide {inChannels} channels in and {outChannels} out. Choose a common divisor.");
         (_stride, _padding, _dilation, _groups) = (stride, padding, dilation, groups);
         using var scope = TensorScope.Begin("conv2d");
         Weight = Add("weight", Init.DefaultWeight([outChannels, inChannels / groups, kernel, kernel], generator, dtype, device));
@@ -32,9 +34,11 @@ public sealed class ConvTranspose2d : Module
     private readonly long _stride, _padding, _outputPadding, _dilation, _groups;
 
     /// <summary>A layer with a square kernel, drawn from the generator.</summary>
-    public ConvTranspose2d(long inChannels, long outChannels, long kernel, Generator generator, long stride = 1, long padding = 0, long outputPadding = 0, long groups = 1, long dilation = 1, bool bias = true, DType dtype = DType.F32, Device? device = null)
+    public ConvTranspose2d(long inChannels, long outChannels, long kernel, Generator generator,
+        long stride = 1, long padding = 0, long outputPadding = 0, long groups = 1, long dilation = 1, bool bias = true, DType dtype = DType.F32, Device? device = null)
     {
-        Check.That(groups >= 1 && inChannels % groups == 0 && outChannels % groups == 0, "conv_transpose2d", $"{groups} groups do not divide {inChannels} channels in and {outChannels} out. Choose a common divisor.");
+        Check.That(groups >= 1 && inChannels % groups == 0 && outChannels % groups == 0,
+            "conv_transpose2d", $"{groups} groups do not divide {inChannels} channels in and {outChannels} out. Choose a common divisor.");
         (_stride, _padding, _outputPadding, _dilation, _groups) = (stride, padding, outputPadding, dilation, groups);
         using var scope = TensorScope.Begin("convTranspose2d");
         Weight = Add("weight", Init.DefaultWeight([inChannels, outChannels / groups, kernel, kernel], generator, dtype, device));

@@ -67,7 +67,8 @@ public sealed class FlatView
         }
     }
 
-    /// <summary>The whole block as one parameter, for an optimiser that shall see it as one. It is no leaf of the module's graphs.</summary>
+    /// <summary>The whole block as one parameter, for an optimiser that shall see it as one. It is no leaf of the module's graphs, and it has its own
+    /// gradient mask: those of the single parameters do not count here.</summary>
     public Parameter Parameter { get; }
 
     /// <summary>Where each parameter begins; one number more than there are parameters.</summary>
@@ -81,7 +82,7 @@ public sealed class FlatView
         Check.ShapeIs(flat, [_offsets[^1]], "split", "flat");
         var parts = new Tensor[_parameters.Count];
         for (int i = 0; i < parts.Length; i++)
-            parts[i] = flat[(int)_offsets[i]..(int)_offsets[i + 1]].Reshape(_parameters[i].Shape);
+            parts[i] = flat.Narrow(0, _offsets[i], _parameters[i].Count).Reshape(_parameters[i].Shape);
         return parts;
     }
 

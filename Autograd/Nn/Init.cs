@@ -13,31 +13,17 @@ public enum Fan
 /// <summary>
 /// First values of weights, as PyTorch defines them. A weight is [out, in, kernel...]; fan-in is dim 1 times the kernel, fan-out dim 0
 /// times the kernel. (For transposed convolutions, whose weight is [in, out / groups, kernel...], "fan-in" therefore counts outputs; PyTorch's
-/// choice, kept.) All draws are f64 numbers from the generator, element by element, rounded to the dtype.
+/// choice, kept.) All draws come from the generator, with the same bits on every device.
 /// </summary>
 public static class Init
 {
     /// <summary>Uniform in [-bound, bound).</summary>
     public static Tensor Uniform(Shape shape, double bound, Generator generator, DType dtype = DType.F32, Device? device = null) =>
-        Fill(shape, () => bound * (2 * generator.NextDouble() - 1), dtype, device);
+        Tensor.Rand(shape, generator, -bound, bound, dtype, device);
 
     /// <summary>Normal with the given deviation.</summary>
-    public static Tensor Normal(Shape shape, double deviation, Generator generator, DType dtype = DType.F32, Device? device = null)
-    {
-        // Box and Muller 1958; 1 - u is in (0, 1], where the logarithm is finite.
-        double? spare = null;
-        return Fill(shape, () =>
-        {
-            if (spare is { } s)
-            {
-                spare = null;
-                return s;
-            }
-            double radius = deviation * Math.Sqrt(-2 * Math.Log(1 - generator.NextDouble())), angle = 2 * Math.PI * generator.NextDouble();
-            spare = radius * Math.Sin(angle);
-            return radius * Math.Cos(angle);
-        }, dtype, device);
-    }
+    public static Tensor Normal(Shape shape, double deviation, Generator generator, DType dtype = DType.F32, Device? device = null) =>
+        Tensor.Randn(shape, generator, 0, deviation, dtype, device);
 
     /// <summary>He et al. 2015, uniform: bound = gain * sqrt(3 / fan).</summary>
     public static Tensor KaimingUniform(Shape shape, Generator generator, double gain = GainRelu, Fan fan = Fan.In, DType dtype = DType.F32, Device? device = null) =>
@@ -100,22 +86,5 @@ public static class Init
         for (int i = 2; i < shape.Rank; i++)
             kernel *= shape.Span[i];
         return (shape.Span[1] * kernel, shape.Span[0] * kernel);
-    }
-
-    private static Tensor Fill(Shape shape, Func<double> draw, DType dtype, Device? device)
-    {
-        if (dtype == DType.F64)
-        {
-            var wide = new double[shape.Count];
-            for (int i = 0; i < wide.Length; i++)
-                wide[i] = draw();
-            return Tensor.From(wide, shape, device);
-        }
-        if (dtype != DType.F32)
-            throw new DTypeException($"init: weights are f32 or f64; got {dtype.Name()}.");
-        var values = new float[shape.Count];
-        for (int i = 0; i < values.Length; i++)
-            values[i] = (float)draw();
-        return Tensor.From(values, shape, device);
     }
 }

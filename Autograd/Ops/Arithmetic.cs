@@ -52,6 +52,11 @@ public static partial class Ops
         vjp: (g, _, _, p, _) => g * p,
         new(-2, 2), [(-0.75, 0)], Domain.Number);
 
+    /// <summary>x / p, a true division: x * (1/p) would round twice.</summary>
+    public static readonly UnaryOp DivScalar = Define<DivScalarFn>("div_scalar", cuda: "a / p",
+        vjp: (g, _, _, p, _) => g / p,
+        new(-2, 2), [(-0.75, 0), (3, 0)]);
+
     /// <summary>p / x.</summary>
     public static readonly UnaryOp DivInto = Define<DivIntoFn>("div_into", cuda: "p / a",
         vjp: (g, x, y, _, _) => -(g * (y / x)),
@@ -162,6 +167,13 @@ public static partial class Ops
         public static Vector512<T> Invoke<T>(Vector512<T> x, Vector512<T> p, Vector512<T> _) where T : unmanaged, INumber<T> => x * p;
 
         public static double Reference(double x, double p, double q) => x * p;
+    }
+
+    private readonly struct DivScalarFn : IParamFn
+    {
+        public static Vector512<T> Invoke<T>(Vector512<T> x, Vector512<T> p, Vector512<T> _) where T : unmanaged, INumber<T> => x / p;
+
+        public static double Reference(double x, double p, double q) => x / p;
     }
 
     private readonly struct DivIntoFn : IParamFn

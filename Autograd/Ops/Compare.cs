@@ -5,7 +5,7 @@ internal sealed class CompareOp(Comparison op, double number = 0) : StructuredOp
 {
     public override string? NoDerivative => "bool output";
 
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         if (x.Optional(1) is not { } b)
             return [new(x[0].Layout.Dense(), DType.Bool)];
@@ -72,7 +72,7 @@ internal sealed class CompareOp(Comparison op, double number = 0) : StructuredOp
 /// <summary>a where the condition holds, else b; either may be a number. Linear in a and b, so its gradients are again choices.</summary>
 internal sealed class WhereOp(double aNumber = 0, double bNumber = 0) : StructuredOp("where")
 {
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         var (condition, a, b) = (x[0], x.Optional(1), x.Optional(2));
         Check.DTypeIs(condition, DType.Bool, "where", "condition");

@@ -33,7 +33,7 @@ internal static class ConvCheck
 /// <summary>y = conv(x, w) + bias; x [N,C,H,W], w [O,C/groups,kh,kw], y [N,O,OH,OW]. Cross-correlation, as everywhere in the field.</summary>
 internal sealed class Conv2dOp(ConvParameters p) : StructuredOp("conv2d")
 {
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         ConvCheck.Operands(Name, x[0], "input", x[1], "weight");
         var s = Shape(x);
@@ -89,7 +89,7 @@ internal sealed class Conv2dOp(ConvParameters p) : StructuredOp("conv2d")
 /// <summary>gx = the adjoint of x -> conv(x, w) at gy, + bias. As a forward pass it is the transposed convolution.</summary>
 internal sealed class Conv2dDataGradOp(ConvParameters p, long height, long width) : StructuredOp("conv2d_data_grad")
 {
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         ConvCheck.Operands(Name, x[0], "input", x[1], "weight");
         var s = Shape(x);
@@ -145,7 +145,7 @@ internal sealed class Conv2dDataGradOp(ConvParameters p, long height, long width
 /// <summary>gw = the adjoint of w -> conv(x, w) at gy.</summary>
 internal sealed class Conv2dWeightGradOp(ConvParameters p, long kernelH, long kernelW) : StructuredOp("conv2d_weight_grad")
 {
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         ConvCheck.Operands(Name, x[0], "input", x[1], "gradient");
         var s = Shape(x);

@@ -6,7 +6,7 @@ namespace Native;
 /// </summary>
 internal sealed class SoftmaxCrossEntropyOp(long ignoreIndex, double smoothing) : StructuredOp("softmaxCrossEntropy")
 {
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         Check.Float(x[0], Name, "logits");
         Check.Rank(x[0], 2, Name, "logits", "[rows, classes]");
@@ -36,7 +36,7 @@ internal sealed class SoftmaxCrossEntropyOp(long ignoreIndex, double smoothing) 
 /// <summary>(softmax(x) - smoothed one-hot) scale, per row: the derivative of <see cref="SoftmaxCrossEntropyOp"/>.</summary>
 internal sealed class SoftmaxCrossEntropyGradOp(long ignoreIndex, double smoothing) : StructuredOp("softmaxCrossEntropyGrad")
 {
-    public override OutputSpec[] Infer(Inputs x) => [new(x[0].Layout.Dense(), x[0].DType)];
+    public override OutputSpecs Infer(Inputs x) => [new(x[0].Layout.Dense(), x[0].DType)];
 
     public override void Forward(Inputs x, Outputs y) => SoftmaxEntry.CrossEntropyGrad(y[0], x[0], x[1], x[2], ignoreIndex, smoothing);
 

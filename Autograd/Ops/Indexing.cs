@@ -5,7 +5,7 @@ internal sealed class IndexSelectOp(int dim) : StructuredOp("index_select")
 {
     private Shape _shape;
 
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         _shape = x[0].Shape;
         var dims = _shape.ToArray();
@@ -48,7 +48,7 @@ internal sealed class IndexSelectOp(int dim) : StructuredOp("index_select")
 /// <summary>Adds the elements of a source along one dim to the places that an index vector names, in its order. Its adjoint is <see cref="IndexSelectOp"/>.</summary>
 internal sealed class IndexAddOp(int dim, Shape shape) : StructuredOp("index_add")
 {
-    public override OutputSpec[] Infer(Inputs x) => [new(Layout.Of(shape), x[2].DType)];
+    public override OutputSpecs Infer(Inputs x) => [new(Layout.Of(shape), x[2].DType)];
 
     public override void Forward(Inputs x, Outputs y)
     {
@@ -99,7 +99,7 @@ internal sealed class GatherOp(int dim) : StructuredOp("gather")
 {
     private Shape _shape;
 
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         _shape = x[0].Shape;
         return [new(Layout.Of(x[1].Shape), x[0].DType)];
@@ -137,7 +137,7 @@ internal sealed class GatherOp(int dim) : StructuredOp("gather")
 /// <summary>Adds a source, place by place, to the elements of one dim that an index tensor names. Its adjoint is <see cref="GatherOp"/>.</summary>
 internal sealed class ScatterAddOp(int dim, Shape shape) : StructuredOp("scatter_add")
 {
-    public override OutputSpec[] Infer(Inputs x) => [new(Layout.Of(shape), x[2].DType)];
+    public override OutputSpecs Infer(Inputs x) => [new(Layout.Of(shape), x[2].DType)];
 
     public override void Forward(Inputs x, Outputs y)
     {

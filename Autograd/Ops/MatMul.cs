@@ -5,13 +5,15 @@ internal sealed class MatMulOp() : StructuredOp("matmul")
 {
     public static readonly MatMulOp Instance = new();
 
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         Tensor a = x[0], b = x[1];
         Check.Float(a, Name, "lhs");
         Check.SameDType(a, b, Name);
         if (a.Layout.Dims[^1] != b.Layout.Dims[^2])
             throw new ShapeException($"matmul: inner dimensions differ; lhs = {a.Describe()}, rhs = {b.Describe()}; lhs.dim({a.Rank - 1})={a.Layout.Dims[^1]}, rhs.dim({b.Rank - 2})={b.Layout.Dims[^2]}.{Hint(a, b)}");
+        if (a.Rank == 2 && b.Rank == 2)
+            return [new(Layout.Of([a.Layout.Dims[0], b.Layout.Dims[1]]), a.DType)];
         Shape leadA = Shape.Create(a.Layout.Dims[..^2]), leadB = Shape.Create(b.Layout.Dims[..^2]);
         var lead = Shape.Broadcast(leadA, leadB)
             ?? throw new ShapeException($"matmul: batch dims do not broadcast; lhs = {a.Describe()}, rhs = {b.Describe()}; {leadA} against {leadB}. Dims must be equal or 1.");

@@ -6,7 +6,7 @@ namespace Native;
 /// </summary>
 internal sealed class NormalizeOp(NormGeometry geometry, double eps) : StructuredOp("normalize")
 {
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         var groups = Layout.Of([geometry.Groups]);
         var dtype = x[0].DType;
@@ -90,7 +90,7 @@ internal sealed class NormalizeOp(NormGeometry geometry, double eps) : Structure
 /// </summary>
 internal sealed class NormalizeGradOp(NormGeometry geometry, double eps, Tensor mean, Tensor variance) : StructuredOp("normalize_grad")
 {
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         var w = Layout.Of([geometry.Weights]);
         return [new(Layout.Of(x[1].Shape), x[1].DType), new(w, x[1].DType), new(w, x[1].DType)];
@@ -131,7 +131,7 @@ internal sealed class NormalizeGradOp(NormGeometry geometry, double eps, Tensor 
 /// </summary>
 internal sealed class NormalizeGradGradOp(NormGeometry geometry, double eps, Tensor mean, Tensor variance) : StructuredOp("normalize_grad_grad")
 {
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         var full = Layout.Of(x[4].Shape);
         return [new(full, x[4].DType), new(full, x[4].DType), new(Layout.Of([geometry.Weights]), x[4].DType)];

@@ -8,7 +8,7 @@ internal sealed class ArgExtremeOp(int dim, bool smallest) : StructuredOp(smalle
 {
     public override string? NoDerivative => "integer output";
 
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         if (x[0].DType == DType.Bool)
             throw new DTypeException($"{Name}: bool has no order; input = {x[0].Describe()}. Convert it with .To(DType.U8).");
@@ -54,7 +54,7 @@ internal sealed class PickOp(int dim, long? ignored = null) : StructuredOp("pick
 {
     private long _n;
 
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         _n = x[0].Layout.Dims[dim];
         var one = OneOf(x[0], dim);
@@ -110,7 +110,7 @@ internal sealed class PickOp(int dim, long? ignored = null) : StructuredOp("pick
 /// <summary>Writes one element per line of n zeros: the derivative of <see cref="PickOp"/>, and with ones a one-hot tensor.</summary>
 internal sealed class PlaceOp(int dim, long n, long? ignored = null) : StructuredOp("place")
 {
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         PickOp.CheckIndex(x[1], x[0].Shape, Name);
         var dims = x[0].Shape.ToArray();

@@ -18,7 +18,7 @@ internal readonly record struct PoolParameters(long KernelH, long KernelW, long 
 /// <summary>Maxima of windows, and their i64 indices within the input plane. The first of equal maxima wins and gets all of the gradient.</summary>
 internal sealed class MaxPool2dOp(PoolParameters p) : StructuredOp("max_pool2d")
 {
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         var s = p.Checked(Name, x[0]);
         var y = Layout.Of([x[0].Shape[0], x[0].Shape[1], s.OutH, s.OutW]);
@@ -51,7 +51,7 @@ internal sealed class MaxPool2dOp(PoolParameters p) : StructuredOp("max_pool2d")
 /// <summary>Scatters a gradient to the positions of the maxima: linear, its adjoint is the gather.</summary>
 internal sealed class MaxPool2dGradOp(PoolParameters p, Shape input) : StructuredOp("max_pool2d_grad")
 {
-    public override OutputSpec[] Infer(Inputs x) => [new(Layout.Of(input), x[0].DType)];
+    public override OutputSpecs Infer(Inputs x) => [new(Layout.Of(input), x[0].DType)];
 
     public override void Forward(Inputs x, Outputs y) => PoolEntries.MaxGrad(p.Shape(input.Span), x[0], x[1], y[0]);
 
@@ -72,7 +72,7 @@ internal sealed class MaxPool2dGradOp(PoolParameters p, Shape input) : Structure
 /// <summary>Reads values at the positions of the maxima.</summary>
 internal sealed class MaxPool2dGatherOp(PoolParameters p) : StructuredOp("max_pool2d_gather")
 {
-    public override OutputSpec[] Infer(Inputs x) => [new(Layout.Of(x[1].Shape), x[0].DType)];
+    public override OutputSpecs Infer(Inputs x) => [new(Layout.Of(x[1].Shape), x[0].DType)];
 
     public override void Forward(Inputs x, Outputs y) => PoolEntries.MaxGather(p.Shape(x[0].Layout.Dims), x[0], x[1], y[0]);
 
@@ -93,7 +93,7 @@ internal sealed class MaxPool2dGatherOp(PoolParameters p) : StructuredOp("max_po
 /// <summary>Means of windows (padding counted or not), or the adjoint of that: a closed pair.</summary>
 internal sealed class AvgPool2dOp(PoolParameters p, bool countIncludePad, Shape? adjointOf = null) : StructuredOp(adjointOf is null ? "avg_pool2d" : "avg_pool2d_grad")
 {
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         if (adjointOf is { } input)
             return [new(Layout.Of(input), x[0].DType)];
@@ -137,7 +137,7 @@ internal sealed class AvgPool2dOp(PoolParameters p, bool countIncludePad, Shape?
 /// <summary>Means of bins that divide the plane as evenly as possible, or the adjoint of that: a closed pair.</summary>
 internal sealed class AdaptiveAvgPool2dOp(long outH, long outW, Shape? adjointOf = null) : StructuredOp(adjointOf is null ? "adaptive_avg_pool2d" : "adaptive_avg_pool2d_grad")
 {
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         if (adjointOf is { } input)
             return [new(Layout.Of(input), x[0].DType)];

@@ -54,17 +54,17 @@ public sealed class ReduceOp : Op
             Check.That(!reduced[d], Name, $"dim {dim} is named twice; input = {x.Describe()}.");
             reduced[d] = true;
         }
-        var kept = new List<long>(x.Rank);
-        var withOnes = new long[x.Rank];
+        Span<long> withOnes = stackalloc long[Shape.MaxRank], kept = stackalloc long[Shape.MaxRank];
+        int keptRank = 0;
         for (int d = 0; d < x.Rank; d++)
         {
             withOnes[d] = reduced[d] ? 1 : x.Layout.Dims[d];
             if (!reduced[d])
-                kept.Add(x.Layout.Dims[d]);
+                kept[keptRank++] = x.Layout.Dims[d];
             else if (x.Layout.Dims[d] == 0)
                 Check.That(TakesEmpty, Name, $"dim {d} has no elements and {Name} of nothing has no value; input = {x.Describe()}.");
         }
-        Layout ones = Layout.Of(withOnes), y0 = keepDim ? ones : Layout.Of(kept.ToArray());
+        Layout ones = Layout.Of(withOnes[..x.Rank]), y0 = keepDim ? ones : Layout.Of(kept[..keptRank]);
         var y = Tensor.Allocate(y0, x.DType, x.Device);
         if (ambient.Watch == Watch.None)
         {

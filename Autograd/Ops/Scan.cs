@@ -3,7 +3,7 @@ namespace Native;
 /// <summary>Running sum along a dim. Its derivative is the running sum from the other end.</summary>
 internal sealed class CumSumOp(int dim, bool reverse) : StructuredOp("cumSum")
 {
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         if (x[0].DType is DType.Bool or DType.U8)
             throw new DTypeException($"cumSum: needs f32, f64, i32 or i64; input = {x[0].Describe()}. Convert it with .To(DType.I64).");
@@ -46,7 +46,7 @@ internal sealed class CumSumOp(int dim, bool reverse) : StructuredOp("cumSum")
 /// </summary>
 internal sealed class ProdOfOthersOp(int dim) : StructuredOp("prodOfOthers")
 {
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         Check.Float(x[0], Name);
         return [new(x[0].Layout.Dense(), x[0].DType)];
@@ -102,7 +102,7 @@ internal sealed class ProdOfOthersOp(int dim) : StructuredOp("prodOfOthers")
 /// <summary>Differences of neighbours along a dim, x[i+1] - x[i], and their adjoint. Linear, so each is the other's derivative.</summary>
 internal sealed class DiffOp(int dim, bool adjoint) : StructuredOp("diff")
 {
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         Check.Float(x[0], Name);
         var dims = x[0].Shape.ToArray();

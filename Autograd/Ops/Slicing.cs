@@ -89,7 +89,7 @@ internal sealed class SliceOp(Cut[] cuts) : ViewOp("slice")
 /// </summary>
 internal sealed class SliceScatterOp(Shape shape, Cut[] cuts, double fill = 0, string name = "slice_scatter") : StructuredOp(name)
 {
-    public override OutputSpec[] Infer(Inputs x) => [new(Layout.Of(shape), x[0].DType)];
+    public override OutputSpecs Infer(Inputs x) => [new(Layout.Of(shape), x[0].DType)];
 
     public override void Forward(Inputs x, Outputs y)
     {

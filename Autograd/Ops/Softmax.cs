@@ -3,7 +3,7 @@ namespace Native;
 /// <summary>exp(x) / sum of exp(x) along a dim, the maximum subtracted first.</summary>
 internal sealed class SoftmaxOp(int dim) : StructuredOp("softmax")
 {
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         Check.Float(x[0], Name);
         return [new(x[0].Layout.Dense(), x[0].DType)];
@@ -35,7 +35,7 @@ internal sealed class SoftmaxOp(int dim) : StructuredOp("softmax")
 /// <summary>y (g - sum of g y): the derivative of softmax from its output y.</summary>
 internal sealed class SoftmaxGradOp(int dim) : StructuredOp("softmaxGrad")
 {
-    public override OutputSpec[] Infer(Inputs x) => [new(x[0].Layout.Dense(), x[0].DType)];
+    public override OutputSpecs Infer(Inputs x) => [new(x[0].Layout.Dense(), x[0].DType)];
 
     public override void Forward(Inputs x, Outputs y) => SoftmaxEntry.SoftmaxGrad(y[0], x[0], x[1], dim);
 
@@ -44,11 +44,13 @@ internal sealed class SoftmaxGradOp(int dim) : StructuredOp("softmaxGrad")
     public override Tensor?[] Backward(Tensor v, Saved s)
     {
         var y = s.Input(1);
-        var gg = s.Needs(0) ? new SoftmaxGradOp(dim).Apply(v, y) : null;
-        if (!s.Needs(1))
-            return [gg];
-        var g = s.Input(0);
-        return [gg, v * (g - (g * y).Sum(dim, keepDim: true)) - g * (v * y).Sum(dim, keepDim: true)];
+        Tensor? gy = null;
+        if (s.Needs(1))
+        {
+            var g = s.Input(0);
+            gy = v * (g - (g * y).Sum(dim, keepDim: true)) - g * (v * y).Sum(dim, keepDim: true);
+        }
+        return [s.Needs(0) ? new SoftmaxGradOp(dim).Apply(v, y) : null, gy];
     }
 
     internal static IEnumerable<Sample> Samples()
@@ -65,7 +67,7 @@ internal sealed class SoftmaxGradOp(int dim) : StructuredOp("softmaxGrad")
 /// <summary>x - log(sum of exp(x)) along a dim, the maximum subtracted first.</summary>
 internal sealed class LogSoftmaxOp(int dim) : StructuredOp("logSoftmax")
 {
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         Check.Float(x[0], Name);
         return [new(x[0].Layout.Dense(), x[0].DType)];
@@ -97,7 +99,7 @@ internal sealed class LogSoftmaxOp(int dim) : StructuredOp("logSoftmax")
 /// <summary>g - exp(y) sum of g: the derivative of log-softmax from its output y.</summary>
 internal sealed class LogSoftmaxGradOp(int dim) : StructuredOp("logSoftmaxGrad")
 {
-    public override OutputSpec[] Infer(Inputs x) => [new(x[0].Layout.Dense(), x[0].DType)];
+    public override OutputSpecs Infer(Inputs x) => [new(x[0].Layout.Dense(), x[0].DType)];
 
     public override void Forward(Inputs x, Outputs y) => SoftmaxEntry.LogSoftmaxGrad(y[0], x[0], x[1], dim);
 
@@ -127,7 +129,7 @@ internal sealed class LogSoftmaxGradOp(int dim) : StructuredOp("logSoftmaxGrad")
 /// <summary>log(sum of exp(x)) along a dim, which stays with size 1. Its gradient is the softmax, rebuilt from input and output.</summary>
 internal sealed class LogSumExpOp(int dim) : StructuredOp("logSumExp")
 {
-    public override OutputSpec[] Infer(Inputs x)
+    public override OutputSpecs Infer(Inputs x)
     {
         Check.Float(x[0], Name);
         return [new(PickOp.OneOf(x[0], dim), x[0].DType)];

@@ -5,7 +5,7 @@ internal sealed class StraightThroughOp() : StructuredOp("straightThrough")
 {
     public static readonly StraightThroughOp Instance = new();
 
-    public override OutputSpec[] Infer(Inputs x) => [new(x[0].Layout.Dense(), x[0].DType)];
+    public override OutputSpecs Infer(Inputs x) => [new(x[0].Layout.Dense(), x[0].DType)];
 
     public override void Forward(Inputs x, Outputs y) => CopyKernels.Copy(x[0], y[0]);
 

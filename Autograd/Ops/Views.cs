@@ -31,12 +31,12 @@ public abstract class ViewOp(string name) : Op(name)
     }
 }
 
-internal sealed class ReshapeOp(Shape shape) : ViewOp("reshape")
+/// <summary>The same elements in the same order under other dims; the layout has been found to be a view of the input's.</summary>
+internal sealed class ReshapeOp(Layout layout) : ViewOp("reshape")
 {
-    private protected override Layout View(Tensor x) =>
-        x.Layout.Reshape(shape) ?? throw new ShapeException($"reshape: {x.Describe()} with strides {Shape.Format(x.Layout.Strides)} has no view of shape {shape}. Call Contiguous() first.");
+    private protected override Layout View(Tensor x) => layout;
 
-    private protected override Tensor Backward(Tensor g, Layout input) => g.Reshape(input.Shape);
+    private protected override Tensor Backward(Tensor g, Layout input) => g.Reshape(input.Dims);
 
     internal static IEnumerable<Sample> Samples()
     {
@@ -114,7 +114,7 @@ internal sealed class ContiguousOp() : StructuredOp("contiguous")
 {
     public static readonly ContiguousOp Instance = new();
 
-    public override OutputSpec[] Infer(Inputs x) => [new(Layout.Of(x[0].Shape), x[0].DType)];
+    public override OutputSpecs Infer(Inputs x) => [new(Layout.Of(x[0].Shape), x[0].DType)];
 
     public override void Forward(Inputs x, Outputs y) => CopyKernels.Copy(x[0], y[0]);
 
@@ -131,7 +131,7 @@ internal sealed class CastOp(DType to, DType from) : StructuredOp("cast")
 {
     public override string? NoDerivative => to.IsFloat() ? null : $"{to.Name()} output";
 
-    public override OutputSpec[] Infer(Inputs x) => [new(Layout.Of(x[0].Shape), to)];
+    public override OutputSpecs Infer(Inputs x) => [new(Layout.Of(x[0].Shape), to)];
 
     public override void Forward(Inputs x, Outputs y) => CopyKernels.Cast(x[0], y[0]);
 
@@ -156,10 +156,11 @@ public static class TensorViews
         /// </summary>
         public Tensor Reshape(params ReadOnlySpan<long> shape)
         {
-            var target = InferShape(x, shape);
-            if (target == x.Shape)
+            if (shape.SequenceEqual(x.Layout.Dims))
                 return x;
-            return new ReshapeOp(target).Apply(x.Layout.Reshape(target) is null ? x.Contiguous() : x);
+            Span<long> dims = stackalloc long[shape.Length];
+            InferShape(x, shape, dims);
+            return x.Layout.Reshape(dims) is { } view ? new ReshapeOp(view).Apply(x) : new ReshapeOp(Layout.Of(dims)).Apply(x.Contiguous());
         }
 
         /// <summary>Reorders dims: result dim i is dim <c>order[i]</c>.</summary>
@@ -213,9 +214,10 @@ public static class TensorViews
         }
     }
 
-    private static Shape InferShape(Tensor x, ReadOnlySpan<long> shape)
+    // The shape asked for, its -1 replaced by what makes the counts agree.
+    private static void InferShape(Tensor x, ReadOnlySpan<long> shape, Span<long> dims)
     {
-        var dims = shape.ToArray();
+        shape.CopyTo(dims);
         int unknown = -1;
         long known = 1;
         for (int i = 0; i < dims.Length; i++)
@@ -238,6 +240,5 @@ public static class TensorViews
             known *= dims[unknown];
         }
         Check.That(known == x.Count, "reshape", $"shape {Shape.Format(shape)} has {known} elements, {x.Describe()} has {x.Count}.");
-        return Shape.Create(dims);
     }
 }

@@ -11,8 +11,8 @@ public sealed class Adam : Optimizer
 
     /// <summary>Trains the parameters, which form the first group.</summary>
     /// <exception cref="UsageException">A negative number, or a beta outside [0, 1).</exception>
-    public Adam(IReadOnlyList<Parameter> parameters, double rate = 1e-3, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8, double weightDecay = 0, bool decoupled = false)
-        : base(parameters, rate, weightDecay)
+    public Adam(IReadOnlyList<Parameter> parameters, double lr = 1e-3, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8, double weightDecay = 0, bool decoupled = false)
+        : base(parameters, lr, weightDecay)
     {
         _beta1 = Fraction(beta1, "beta1");
         _beta2 = Fraction(beta2, "beta2");
@@ -26,10 +26,10 @@ public sealed class Adam : Optimizer
 
     private protected override OptimSlot Scalars(ParamGroup group, long step, OptimSlot slot) => slot with
     {
-        Rate = group.Rate / (1 - Math.Pow(_beta1, step)),
+        Rate = group.Lr / (1 - Math.Pow(_beta1, step)),
         RootCorrection = Math.Sqrt(1 - Math.Pow(_beta2, step)),
         Decay = _decoupled ? 0 : group.WeightDecay,
-        Shrink = _decoupled ? 1 - group.Rate * group.WeightDecay : 1,
+        Shrink = _decoupled ? 1 - group.Lr * group.WeightDecay : 1,
     };
 
     private protected override void Update(ReadOnlySpan<OptimSlot> slots) => OptimKernels.Adam(slots, _beta1, _beta2, _eps);

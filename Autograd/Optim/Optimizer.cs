@@ -2,15 +2,15 @@ namespace Native.Optim;
 
 /// <summary>Parameters that share a learning rate and a weight decay.</summary>
 /// <param name="parameters">What to train.</param>
-/// <param name="rate">Learning rate.</param>
+/// <param name="lr">Learning rate.</param>
 /// <param name="weightDecay">Strength of the weight decay; 0 for none.</param>
-public sealed class ParamGroup(IReadOnlyList<Parameter> parameters, double rate, double weightDecay)
+public sealed class ParamGroup(IReadOnlyList<Parameter> parameters, double lr, double weightDecay)
 {
     /// <summary>What to train.</summary>
     public IReadOnlyList<Parameter> Parameters => parameters;
 
     /// <summary>Learning rate; may change from step to step.</summary>
-    public double Rate { get; set; } = Optimizer.NotNegative(rate, "rate");
+    public double Lr { get; set; } = Optimizer.NotNegative(lr, "lr");
 
     /// <summary>Strength of the weight decay.</summary>
     public double WeightDecay { get; set; } = Optimizer.NotNegative(weightDecay, "weightDecay");
@@ -27,28 +27,28 @@ public abstract class Optimizer : IDisposable
     private OptimSlot[] _slots = [];
     private bool _disposed;
 
-    private protected Optimizer(IReadOnlyList<Parameter> parameters, double rate, double weightDecay) => AddGroup(parameters, rate, weightDecay);
+    private protected Optimizer(IReadOnlyList<Parameter> parameters, double lr, double weightDecay) => AddGroup(parameters, lr, weightDecay);
 
     /// <summary>The groups, in order of addition.</summary>
     public IReadOnlyList<ParamGroup> Groups => _groups;
 
     /// <summary>The learning rate of the first group; setting it sets that of all groups.</summary>
-    public double Rate
+    public double Lr
     {
-        get => _groups[0].Rate;
+        get => _groups[0].Lr;
         set
         {
-            NotNegative(value, "rate");
+            NotNegative(value, "lr");
             foreach (var g in _groups)
-                g.Rate = value;
+                g.Lr = value;
         }
     }
 
     /// <summary>Adds parameters with a rate and a decay of their own.</summary>
     /// <exception cref="UsageException">A parameter is in a group already.</exception>
-    public ParamGroup AddGroup(IReadOnlyList<Parameter> parameters, double rate, double weightDecay = 0)
+    public ParamGroup AddGroup(IReadOnlyList<Parameter> parameters, double lr, double weightDecay = 0)
     {
-        var group = new ParamGroup(parameters, rate, weightDecay);
+        var group = new ParamGroup(parameters, lr, weightDecay);
         foreach (var p in parameters)
             if (!_moments.TryAdd(p, new Moments()))
                 throw new UsageException($"optimizer: parameter '{p.Name}' is in a group already. Name each parameter once.");
@@ -77,7 +77,8 @@ public abstract class Optimizer : IDisposable
                     continue;
                 p.CheckAlive("step", p.Name);
                 g.CheckAlive("step", "gradient");
-                Check.ShapeIs(g, p.Shape, "step", $"gradient of '{p.Name}'");
+                if (!g.Layout.SameShape(p.Layout))
+                    Check.ShapeIs(g, p.Shape, "step", $"gradient of '{p.Name}'");
                 Check.SameDType(g, p, "step", "gradient", p.Name);
                 if (!g.IsContiguous)
                 {
@@ -136,7 +137,8 @@ public abstract class Optimizer : IDisposable
             for (int i = 0; i < MomentCount; i++)
             {
                 string key = $"{name}.{MomentNames[i]}";
-                moments[i] = state.TryGetValue(key, out var t) ? t : throw new UsageException($"load: the optimiser's state has '{name}.steps' but lacks '{key}'. Load what State() of the same kind of optimiser gave.");
+                moments[i] = state.TryGetValue(key, out var t) ? t
+                    : throw new UsageException($"load: the optimiser's state has '{name}.steps' but lacks '{key}'. Load what State() of the same kind of optimiser gave.");
                 Check.ShapeIs(t, p.Shape, "load", key);
                 Check.SameDType(t, p, "load", key, name);
                 used.Add(key);

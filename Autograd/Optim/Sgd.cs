@@ -11,8 +11,8 @@ public sealed class Sgd : Optimizer
 
     /// <summary>Descends on the parameters, which form the first group.</summary>
     /// <exception cref="UsageException">A negative number, a momentum outside [0, 1), or Nesterov without momentum.</exception>
-    public Sgd(IReadOnlyList<Parameter> parameters, double rate, double momentum = 0, double weightDecay = 0, bool nesterov = false)
-        : base(parameters, rate, weightDecay)
+    public Sgd(IReadOnlyList<Parameter> parameters, double lr, double momentum = 0, double weightDecay = 0, bool nesterov = false)
+        : base(parameters, lr, weightDecay)
     {
         if (nesterov && momentum == 0)
             throw new UsageException("sgd: nesterov needs a momentum; momentum = 0. Give one, for example 0.9.");
@@ -25,7 +25,7 @@ public sealed class Sgd : Optimizer
     private protected override string[] MomentNames { get; } = ["momentum"];
 
     private protected override OptimSlot Scalars(ParamGroup group, long step, OptimSlot slot) =>
-        slot with { Rate = group.Rate, Decay = group.WeightDecay };
+        slot with { Rate = group.Lr, Decay = group.WeightDecay };
 
     private protected override void Update(ReadOnlySpan<OptimSlot> slots) => OptimKernels.Sgd(slots, _momentum, _nesterov);
 }

@@ -1,5 +1,4 @@
 // The ends of each element type's range: identities of max and min. Infinite where the type has infinities. Needs common.cuh.
-#pragma once
 
 template <class T> __device__ __forceinline__ T nat_highest() { return nat_inf<T>(); }
 template <> __device__ __forceinline__ int nat_highest<int>() { return 0x7FFFFFFF; }

@@ -24,10 +24,14 @@ public class MutationTests(ITestOutputHelper output)
                 foreach (var fault in (Fault[])[Fault.Sign, Fault.Drop, Fault.Zero, Fault.Swap])
                 {
                     string name = $"{row.Name} step {step} {fault}";
-                    if (samples.Exists(s => Catches(s, Target, fault, step)))
+                    bool applied = false;
+                    if (samples.TrueForAll(s => Unchanged(s, Target, fault, step, ref applied)))
+                    {
+                        if (applied)
+                            equivalent.Add(name);
+                    }
+                    else if (samples.Exists(s => Catches(s, Target, fault, step)))
                         caught++;
-                    else if (samples.TrueForAll(s => Unchanged(s, Target, fault, step)))
-                        equivalent.Add(name);
                     else
                         survivors.Add(name);
                 }
@@ -40,14 +44,14 @@ public class MutationTests(ITestOutputHelper output)
 
     private sealed record Case(string Row, Func<Tensor[], Tensor[]> F, double[][] Values, Sample Sample, int Orders, ulong Seed)
     {
-        public (Func<Tensor[], Tensor[]> F, Tensor[] Inputs) Make() => OpKit.Differentiable(Sample, OpKit.Make(Sample, Values));
+        public (Func<Tensor[], Tensor[]> F, Tensor[] Inputs) Make(int? only = null) => SampleValues.Differentiable(Sample, OpKit.Make(Sample, Values), only: only);
     }
 
     // Small samples are enough, but every distinct number of inputs, rank and label should be there: a fault may show in one of them only.
     private static List<Case> Choose(OpRow row) =>
         [.. row.Samples.Select((s, k) => (s, k)).Where(c => c.s.Orders > 0 && c.s.Inputs.Any(i => i.DType is null) && c.s.Inputs.All(i => i.Shape.Count is > 0 and <= 256))
             .OrderBy(c => c.s.Inputs.Sum(i => i.Shape.Count) is var n && n < 4 ? 1000 : n).Take(6)
-            .Select(c => new Case(row.Name, c.s.Run, OpKit.Values(c.s, OpKit.Seed(row.Name, c.k)), c.s, c.s.Orders, OpKit.Seed(row.Name, c.k)))];
+            .Select(c => new Case(row.Name, c.s.Run, SampleValues.Draw(c.s, SampleValues.Seed(row.Name, c.k)), c.s, c.s.Orders, SampleValues.Seed(row.Name, c.k)))];
 
     private static int Count(Case c, Func<Op, bool> target)
     {
@@ -58,32 +62,45 @@ public class MutationTests(ITestOutputHelper output)
         return mutation.Steps;
     }
 
+    // As GradTests: all inputs together, then each alone.
     private static bool Catches(Case c, Func<Op, bool> target, Fault fault, int step)
     {
         for (int order = 1; order <= Math.Min(2, c.Orders); order++)
-        {
-            using var scope = TensorScope.Begin("mutant");
-            var (f, inputs) = c.Make();
-            using var mutation = new Mutation(target, fault, step);
-            try
-            {
-                if (!GradCheck.RunAll(f, inputs, new() { Name = c.Row, Order = order, Mode = GradCheckMode.Projected, Directions = 2, Seed = c.Seed, Localize = false, Repeat = false }).Passed)
-                    return true;
-            }
-            catch (TensorException)
-            {
+            if (Fails(c, target, fault, step, order, null))
                 return true;
-            }
-        }
+        foreach (int input in SampleValues.Free(c.Sample))
+            for (int order = 1; order <= Math.Min(2, c.Orders); order++)
+                if (Fails(c, target, fault, step, order, input))
+                    return true;
         return false;
     }
 
-    private static bool Unchanged(Case c, Func<Op, bool> target, Fault fault, int step)
+    private static bool Fails(Case c, Func<Op, bool> target, Fault fault, int step, int order, int? only)
+    {
+        using var scope = TensorScope.Begin("mutant");
+        var (f, inputs) = c.Make(only);
+        using var mutation = new Mutation(target, fault, step);
+        try
+        {
+            return !GradCheck.RunAll(f, inputs, new()
+            {
+                Name = c.Row, Order = order, Mode = GradCheckMode.Projected, Directions = 2, Seed = c.Seed, Localize = false, Repeat = false, VaryIncoming = only is null,
+            }).Passed;
+        }
+        catch (TensorException)
+        {
+            return true;
+        }
+    }
+
+    private static bool Unchanged(Case c, Func<Op, bool> target, Fault fault, int step, ref bool applied)
     {
         using var scope = TensorScope.Begin("equivalent");
         var (f, inputs) = c.Make();
         double[][] right = OpKit.ToDoubles([.. OpKit.Derivatives(f, inputs, Math.Min(2, c.Orders))]);
         using var mutation = new Mutation(target, fault, step);
-        return right.Zip(OpKit.ToDoubles([.. OpKit.Derivatives(f, inputs, Math.Min(2, c.Orders))])).All(p => p.First.SequenceEqual(p.Second));
+        bool same = right.Zip(OpKit.ToDoubles([.. OpKit.Derivatives(f, inputs, Math.Min(2, c.Orders))])).All(p => p.First.SequenceEqual(p.Second));
+        applied |= mutation.Applied;
+        return same;
     }
 }

@@ -25,71 +25,9 @@ internal static class OpKit
     [ModuleInitializer]
     internal static void Poison() => CachingAllocator.Poison = true;
 
-    /// <summary>Seed of a sample: the same on every machine, different for every sample.</summary>
-    public static ulong Seed(string row, int sample)
-    {
-        ulong h = 14695981039346656037;
-        foreach (char c in row)
-            h = (h ^ c) * 1099511628211;
-        return h + (ulong)sample;
-    }
-
-    /// <summary>Values for every input of a sample; all of them exact in f32, so that f32 and f64 kernels see the same numbers.</summary>
-    public static double[][] Values(Sample s, ulong seed)
-    {
-        var random = new Generator(seed).Stream("sample");
-        return [.. s.Inputs.Select(i => Values(i, random))];
-    }
-
-    private static double[] Values(SampleInput s, Generator random)
-    {
-        long n = s.Shape.Count;
-        if (s.Values is { } given)
-        {
-            Assert.True(given.Length == n, $"a sample gives {given.Length} values for shape {s.Shape}");
-            return [.. given];
-        }
-        var v = new double[n];
-        bool whole = s.DType is { } d && !d.IsFloat();
-        double width = s.High - s.Low;
-        for (int i = 0; i < v.Length; i++)
-            do
-                v[i] = whole ? Math.Floor(s.Low + width * random.NextDouble())
-                    : (float)(s.Low + width * (s.Distinct ? (i + 0.1 + 0.8 * random.NextDouble()) / n : random.NextDouble()));
-            while (!whole && Array.Exists(s.Kinks, k => Math.Abs(v[i] - k) < 0.1) && Moved(ref v[i], s));
-        if (s.DType == DType.Bool)
-            for (int i = 0; i < v.Length; i++)
-                v[i] = random.NextInt64(2);
-        if (s.Distinct)
-            random.Shuffle(v.AsSpan());
-        return v;
-    }
-
-    // A value in the gap around a kink moves to the gap's nearer end; drawing again would lose Distinct values.
-    private static bool Moved(ref double v, SampleInput s)
-    {
-        double x = v, kink = s.Kinks.First(k => Math.Abs(x - k) < 0.1);
-        v = (float)(kink + (x >= kink ? 0.11 : -0.11) + 0.2 * (x - kink));
-        if (v > s.High)
-            v = (float)(kink - 0.13);
-        if (v < s.Low)
-            v = (float)(kink + 0.13);
-        return false;
-    }
-
     /// <summary>The sample's inputs as tensors.</summary>
     public static Tensor[] Make(Sample s, double[][] values, DType floating = DType.F64, Form form = Form.Dense) =>
-        [.. s.Inputs.Select((i, k) => Lay(ToTensor(values[k], i.Shape, i.DType ?? floating), form))];
-
-    public static Tensor ToTensor(double[] v, Shape shape, DType dtype) => dtype switch
-    {
-        DType.F32 => Tensor.From(Array.ConvertAll(v, x => (float)x), shape),
-        DType.F64 => Tensor.From(v, shape),
-        DType.I32 => Tensor.From(Array.ConvertAll(v, x => (int)x), shape),
-        DType.I64 => Tensor.From(Array.ConvertAll(v, x => (long)x), shape),
-        DType.U8 => Tensor.From(Array.ConvertAll(v, x => (byte)x), shape),
-        _ => Tensor.From(Array.ConvertAll(v, x => x != 0), shape),
-    };
+        [.. s.Inputs.Select((i, k) => Lay(SampleValues.ToTensor(values[k], i.Shape, i.DType ?? floating), form))];
 
     /// <summary>The same values in another layout (for Expanded: the first slice, repeated).</summary>
     public static Tensor Lay(Tensor t, Form form)
@@ -226,19 +164,6 @@ internal static class OpKit
             all.AddRange(level);
         }
         return all;
-    }
-
-    /// <summary>The sample's function of its floating, differentiable inputs alone; the others stay as they are.</summary>
-    public static (Func<Tensor[], Tensor[]> F, Tensor[] Inputs) Differentiable(Sample s, Tensor[] all, Func<Tensor[], Tensor[]>? run = null)
-    {
-        int[] free = [.. Enumerable.Range(0, all.Length).Where(i => s.Inputs[i].DType is null)];
-        return (x =>
-        {
-            var full = (Tensor[])all.Clone();
-            for (int i = 0; i < free.Length; i++)
-                full[free[i]] = x[i];
-            return (run ?? s.Run)(full);
-        }, [.. free.Select(i => all[i])]);
     }
 
     /// <summary>The folder that holds Native.sln.</summary>

@@ -17,7 +17,7 @@ public class OpTests
     [InlineData(Form.Expanded)]
     public void Layout_of_the_inputs_does_not_change_the_result(Form form) => OpKit.ForEachSample((row, s, k) =>
     {
-        double[][] values = OpKit.Values(s, OpKit.Seed(row.Name, k));
+        double[][] values = SampleValues.Draw(s, SampleValues.Seed(row.Name, k));
         foreach (var dtype in (DType[])[DType.F32, DType.F64])
         {
             // Given values (offsets, permutations) mean something: expanding would change them.
@@ -45,7 +45,7 @@ public class OpTests
         {
             OpKit.ForEachSample((row, s, k) =>
             {
-                var x = OpKit.Make(s, OpKit.Values(s, OpKit.Seed(row.Name, k)), DType.F32);
+                var x = OpKit.Make(s, SampleValues.Draw(s, SampleValues.Seed(row.Name, k)), DType.F32);
                 Workers.SetCount(1);
                 double[][] one = Everything(s, x), again = Everything(s, x);
                 Workers.SetCount(4);
@@ -95,7 +95,7 @@ public class OpTests
                 var (p, q) = op.Parameters[0];
                 double[] a = dtype == DType.U8 ? [0, 1, 2, 5, 200, 7, 3] : dtype == DType.Bool ? [0, 1, 1, 0, 1, 0, 0] : [-3, 1, 2, 5, -2, 0, 7];
                 double[] b = dtype == DType.U8 ? [1, 1, 3, 5, 100, 0, 9] : dtype == DType.Bool ? a : [2, 1, -3, 5, -2, 4, 0];
-                Tensor x = OpKit.ToTensor(a, [7], dtype), z = OpKit.ToTensor(b, [7], dtype);
+                Tensor x = SampleValues.ToTensor(a, [7], dtype), z = SampleValues.ToTensor(b, [7], dtype);
                 Tensor Run() => op is UnaryOp u ? u.Apply(x, p, q) : ((BinaryOp)op).Apply(x, z, p, q);
                 if (op.Kernel.Domain == Domain.Number && dtype != DType.Bool)
                 {
@@ -173,7 +173,7 @@ public class OpTests
     {
         if (s.Reference is null)
             return null;
-        double[][] values = OpKit.Values(s, OpKit.Seed(row.Name, k)), expected = s.Reference(values), actual = OpKit.ToDoubles(s.Run(OpKit.Make(s, values, dtype)));
+        double[][] values = SampleValues.Draw(s, SampleValues.Seed(row.Name, k)), expected = s.Reference(values), actual = OpKit.ToDoubles(s.Run(OpKit.Make(s, values, dtype)));
         if (expected.Length != actual.Length)
             return $"{actual.Length} outputs, the reference has {expected.Length}";
         // A pointwise value is within a few ulp; sums lose more, in proportion to their terms.
@@ -188,7 +188,7 @@ public class OpTests
 
     private static double[][] Everything(Sample s, Tensor[] x)
     {
-        var (f, inputs) = OpKit.Differentiable(s, x);
+        var (f, inputs) = SampleValues.Differentiable(s, x);
         return [.. OpKit.Derivatives(f, inputs, Math.Min(2, s.Orders)).Select(OpKit.ToDoubles)];
     }
 
@@ -196,7 +196,7 @@ public class OpTests
     {
         using (TensorScope.Begin("live"))
         {
-            var (f, inputs) = OpKit.Differentiable(s, OpKit.Make(s, OpKit.Values(s, OpKit.Seed(row.Name, k))));
+            var (f, inputs) = SampleValues.Differentiable(s, OpKit.Make(s, SampleValues.Draw(s, SampleValues.Seed(row.Name, k))));
             OpKit.Derivatives(f, inputs, s.Orders);
         }
         return Ambient.Current.Allocator.Stats.LiveCount;
