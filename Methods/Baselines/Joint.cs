@@ -32,7 +32,7 @@ public sealed class Joint(TaskStream stream, SeedStreams seeds, JointOptions opt
     public Tensor Observe(Batch batch)
     {
         if (options.LinearDecay)
-            _learner.Rate = options.LearningRate * (1 - (double)_step++ / _steps);
+            _learner.LearningRate = options.LearningRate * (1 - (double)_step++ / _steps);
         var loss = _learner.Loss(batch);
         _learner.Descend(loss);
         return loss;

@@ -12,7 +12,7 @@ internal sealed class SgdLearner(TaskStream stream, SeedStreams seeds, double le
     public long ParameterCount => _net.ParameterCount;
 
     /// <summary>Step size, from the next step on.</summary>
-    public double Rate { get; set; } = learningRate;
+    public double LearningRate { get; set; } = learningRate;
 
     public Tensor Logits(Tensor images) => _net.Forward(images);
 
@@ -22,8 +22,8 @@ internal sealed class SgdLearner(TaskStream stream, SeedStreams seeds, double le
     /// <summary>One step of plain gradient descent.</summary>
     public void Descend(Tensor loss)
     {
-        _optimizer ??= new Sgd(_net.Parameters(), Rate);
-        _optimizer.Rate = Rate;
+        _optimizer ??= new Sgd(_net.Parameters(), LearningRate);
+        _optimizer.Lr = LearningRate;
         _optimizer.ZeroGrad();
         loss.Backward();
         _optimizer.Step();

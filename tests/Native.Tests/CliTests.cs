@@ -70,7 +70,7 @@ public sealed class CliTests : IDisposable
     public void A_memory_limit_is_kept_and_ends_with_the_command()
     {
         var (code, _, error) = Native("run", "naive", "--stream", "split-digits", "--mem-limit", "1");
-        Assert.StartsWith("memory: cannot allocate 1.2 MiB on cpu;", error);
+        Assert.StartsWith("memory: cannot allocate ", error);
         Assert.Contains("limit 1 MiB", error);
         Assert.Equal(2, code);
         using var scope = TensorScope.Begin();
@@ -133,7 +133,7 @@ public sealed class CliTests : IDisposable
         Assert.Equal(method == "joint", undefined.ContainsKey("forgetting"));
         Assert.Equal(method == "joint" ? JsonValueKind.Null : JsonValueKind.Number, run.GetProperty("forgetting").ValueKind);
         Assert.Equal(scenario == "class", undefined.ContainsKey("forwardTransfer"));
-        Assert.Equal(run.GetProperty("definitions").EnumerateObject().Count(), 6);
+        Assert.Equal(6, run.GetProperty("definitions").EnumerateObject().Count());
         if (method == "er")
             Assert.True(matrix[^1].Average() > 0.7, output);
     }
