@@ -6,8 +6,8 @@ namespace Native.Methods;
 /// </summary>
 public interface IMethod : IDisposable
 {
-    /// <summary>Called before the first batch of a task.</summary>
-    void BeginTask(StreamTask task);
+    /// <summary>Called before the first batch of a task; <paramref name="steps"/> batches will follow, for schedules.</summary>
+    void BeginTask(StreamTask task, int steps);
 
     /// <summary>
     /// Learns from one batch and returns its loss, a scalar. Runs inside a scope that closes afterwards: what must live longer is the method's own.

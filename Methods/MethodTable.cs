@@ -31,9 +31,9 @@ public static class MethodTable
     public static IReadOnlyList<MethodRow> All { get; } =
     [
         Row("naive", "baseline", "plain SGD, one task after the other; the lower bound", joint: false,
-            s => NoMemory(s, "naive"), (stream, seeds, o) => new Naive(stream, seeds, o)),
+            Naive, (stream, seeds, o) => new Naive(stream, seeds, o)),
         Row("joint", "baseline", "plain SGD on all tasks at once; the upper bound", joint: true,
-            s => NoMemory(s, "joint"), (stream, seeds, o) => new Joint(stream, seeds, o)),
+            Joint, (stream, seeds, o) => new Joint(stream, seeds, o)),
         Row("er", "Aljundi et al. 2019 (reservoir replay)", "new batch plus a batch from a memory of images", joint: false,
             Replay, (stream, seeds, o) => new Er(stream, seeds, o)),
     ];
@@ -45,11 +45,17 @@ public static class MethodTable
         Func<MethodSettings, TOptions> configure, Func<TaskStream, SeedStreams, TOptions, IMethod> create) where TOptions : notnull =>
         new(name, paper, summary, joint, Every, s => configure(s), (stream, seeds, o) => create(stream, seeds, (TOptions)o));
 
-    private static SgdOptions NoMemory(MethodSettings s, string name)
+    private static NaiveOptions Naive(MethodSettings s)
     {
-        if (s.Capacity is { } capacity)
-            throw new UsageException($"{name}: it keeps no images, so a memory of {capacity} means nothing. Leave --buffer out.");
-        var o = new SgdOptions();
+        NoMemory(s, "naive");
+        var o = new NaiveOptions();
+        return o with { LearningRate = Rate(s, o.LearningRate) };
+    }
+
+    private static JointOptions Joint(MethodSettings s)
+    {
+        NoMemory(s, "joint");
+        var o = new JointOptions();
         return o with { LearningRate = Rate(s, o.LearningRate) };
     }
 
@@ -57,6 +63,12 @@ public static class MethodTable
     {
         var o = new ErOptions();
         return o with { LearningRate = Rate(s, o.LearningRate), Capacity = s.Capacity ?? o.Capacity };
+    }
+
+    private static void NoMemory(MethodSettings s, string name)
+    {
+        if (s.Capacity is { } capacity)
+            throw new UsageException($"{name}: it keeps no images, so a memory of {capacity} means nothing. Leave --buffer out.");
     }
 
     private static double Rate(MethodSettings s, double otherwise)

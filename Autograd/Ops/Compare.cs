@@ -123,7 +123,8 @@ internal sealed class WhereOp(double aNumber = 0, double bNumber = 0) : Structur
         foreach (var dtype in new[] { DType.I32, DType.I64, DType.U8, DType.Bool })
             yield return new($"long {dtype.Name()}", x => [Tensor.Where(x[0], x[1], x[2])], Truth([131], many), new([131], 0, 2) { DType = dtype }, new([131], 0, 2) { DType = dtype })
             {
-                Reference = x => [[.. many.Select((c, i) => c != 0 ? x[1][i] : x[2][i])]], Orders = 0,
+                Reference = x => [[.. many.Select((c, i) => c != 0 ? x[1][i] : x[2][i])]],
+                Orders = 0,
             };
     }
 

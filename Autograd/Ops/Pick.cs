@@ -25,7 +25,8 @@ internal sealed class ArgExtremeOp(int dim, bool smallest) : StructuredOp(smalle
         yield return new("rows", x => [x[0].ArgMax(1)], new SampleInput([4, 7]) { Distinct = true }) { Reference = x => [LineOracle.Map(x[0], 4, 7, 1, v => [First(v, (a, b) => a > b)])], Orders = 0 };
         yield return new("middle", x => [x[0].ArgMin(1, keepDim: true)], new SampleInput([2, 5, 3]) { Distinct = true })
         {
-            Reference = x => [LineOracle.Map(x[0], 2, 5, 3, v => [First(v, (a, b) => a < b)])], Orders = 0,
+            Reference = x => [LineOracle.Map(x[0], 2, 5, 3, v => [First(v, (a, b) => a < b)])],
+            Orders = 0,
         };
         yield return new("ties", x => [x[0].ArgMax(0), x[0].ArgMin(0)], new SampleInput([6]) { Values = [1, 3, 0, 3, 0, 1] }) { Reference = _ => [[1], [2]], Orders = 0 };
         yield return new("NaN", x => [x[0].ArgMax(0), x[0].ArgMin(0)], new SampleInput([4]) { Values = [1, double.NaN, 3, double.NaN] }) { Reference = _ => [[1], [1]], Orders = 0 };

@@ -110,14 +110,18 @@ public static partial class Ops
     public static readonly ReduceOp Max = new("max", new ReduceKernel<MaxFn>("max", ("x", "a != a || a > b ? a : b", "a", "nat_lowest<T>()")),
         (g, x, y) => g * Reductions.Share(x, y), savesX: true, savesY: true)
     {
-        Reference = MaxFn.Reference, Start = double.NegativeInfinity, TakesEmpty = false,
+        Reference = MaxFn.Reference,
+        Start = double.NegativeInfinity,
+        TakesEmpty = false,
     };
 
     /// <summary>The smallest element; NaN wins; elements that tie for it share the gradient evenly. Of nothing it has no value.</summary>
     public static readonly ReduceOp Min = new("min", new ReduceKernel<MinFn>("min", ("x", "a != a || a < b ? a : b", "a", "nat_highest<T>()")),
         (g, x, y) => g * Reductions.Share(x, y), savesX: true, savesY: true)
     {
-        Reference = MinFn.Reference, Start = double.PositiveInfinity, TakesEmpty = false,
+        Reference = MinFn.Reference,
+        Start = double.PositiveInfinity,
+        TakesEmpty = false,
     };
 
     /// <summary>Product, 1 of nothing. Its gradient multiplies the other elements and never divides, so zeros are no special case.</summary>
@@ -125,7 +129,9 @@ public static partial class Ops
         (g, x, y) => Reductions.OtherElements(x, y) is { } others ? g * others : g, savesX: true, savesY: true)
     {
         // Close to 1, so that seventy factors stay near it.
-        Reference = ProdFn.Reference, Start = 1, Domain = new(0.8, 1.25),
+        Reference = ProdFn.Reference,
+        Start = 1,
+        Domain = new(0.8, 1.25),
     };
 
     /// <summary>
@@ -134,7 +140,9 @@ public static partial class Ops
     public static readonly ReduceOp Norm = new("norm", new ReduceKernel<NormFn>("norm", ("x * x", "a + b", "sqrt(a)", "T(0)")),
         (g, x, y) => g * DivNoNan!.Apply(x, y), savesX: true, savesY: true)
     {
-        Reference = NormFn.Reference, Domain = new(0.2, 2), TakesIntegers = false,
+        Reference = NormFn.Reference,
+        Domain = new(0.2, 2),
+        TakesIntegers = false,
     };
 
     /// <summary>a / b, but 0 where b is 0.</summary>

@@ -67,7 +67,7 @@ internal static class BenchCommand
     /// <summary>One line of the table.</summary>
     public static IReadOnlyList<string> Row(OpTiming t, Roof roof) =>
     [
-        t.Op.Name, $"{t.Minimum * 1e6:F2}", $"{t.Median * 1e6:F2}", $"{t.Gflops:F1}", $"{t.GigabytesPerSecond:F1}", $"{Fraction(t, roof):P0}", $"{t.Samples}",
+        t.Op.Name, $"{t.Minimum * 1e6:F2}", $"{t.Median * 1e6:F2}", $"{t.Gflops:F1}", $"{t.GigabytesPerSecond:F1}", $"{100 * Fraction(t, roof):F0}%", $"{t.Samples}",
     ];
 
     /// <summary>Roof and ops, into an open object.</summary>

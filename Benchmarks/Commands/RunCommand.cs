@@ -17,8 +17,8 @@ internal static class RunCommand
         var training = new TrainerOptions();
         var epochs = new Option<int>("--epochs") { Description = "Passes over each task.", HelpName = "E", DefaultValueFactory = _ => training.Epochs };
         var batch = new Option<int>("--batch") { Description = "Images per step.", HelpName = "N", DefaultValueFactory = _ => training.BatchSize };
-        var rate = new Option<double?>("--lr") { Description = "Learning rate (default: the method's, 0.05).", HelpName = "R" };
-        var buffer = new Option<int?>("--buffer") { Description = "Images in the replay memory (default: the method's, 500).", HelpName = "N" };
+        var rate = new Option<double?>("--lr") { Description = "Learning rate (default: the method's).", HelpName = "R" };
+        var buffer = new Option<int?>("--buffer") { Description = "Images in the replay memory (default: the method's).", HelpName = "N" };
         var shuffle = new Option<bool>("--shuffle-classes") { Description = "Draw the order of the classes from the seed instead of {0,1} to {8,9}." };
         var data = DataCommand.FolderOption();
         var unofficial = new Option<bool>("--allow-unofficial") { Description = "Accept data files whose checksums differ." };

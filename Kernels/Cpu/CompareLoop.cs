@@ -31,7 +31,10 @@ internal static unsafe class CompareLoop
             return;
         var job = new WhereJob<T>
         {
-            Y = y.Data<T>(), C = condition.Data<byte>(), A = a is null ? &aNumber : a.Data<T>(), B = b is null ? &bNumber : b.Data<T>(),
+            Y = y.Data<T>(),
+            C = condition.Data<byte>(),
+            A = a is null ? &aNumber : a.Data<T>(),
+            B = b is null ? &bNumber : b.Data<T>(),
         };
         job.Cut = new BlockCut(y, condition.Layout, a?.Layout ?? Layout.Scalar, b?.Layout ?? Layout.Scalar);
         Workers.Run(job.Cut.Chunks, ref job);
@@ -56,7 +59,9 @@ internal static unsafe class CompareLoop
             long from = Workers.Start(Grid.Rows * Parts, Chunks, chunk);
             return new BlockWalk
             {
-                Left = Workers.Start(Grid.Rows * Parts, Chunks, chunk + 1) - from, Row = Grid.At(from / Parts), First = from % Parts * Part,
+                Left = Workers.Start(Grid.Rows * Parts, Chunks, chunk + 1) - from,
+                Row = Grid.At(from / Parts),
+                First = from % Parts * Part,
                 Output = from / Parts * Grid.Inner + from % Parts * Part,
             };
         }

@@ -83,9 +83,13 @@ internal static unsafe class OptimLoop
                 continue;
             pieces[count++] = new Piece<T>
             {
-                W = s.Value.Data<T>(), G = s.Gradient.Data<T>(),
-                M = R.Moments > 0 ? s.First!.Data<T>() : null, V = R.Moments > 1 ? s.Second!.Data<T>() : null,
-                Mask = s.Mask is null ? null : s.Mask.Data<T>(), Start = total, Count = s.Value.Count,
+                W = s.Value.Data<T>(),
+                G = s.Gradient.Data<T>(),
+                M = R.Moments > 0 ? s.First!.Data<T>() : null,
+                V = R.Moments > 1 ? s.Second!.Data<T>() : null,
+                Mask = s.Mask is null ? null : s.Mask.Data<T>(),
+                Start = total,
+                Count = s.Value.Count,
                 Scalars = new(T.CreateTruncating(s.Rate), T.CreateTruncating(s.Decay), T.CreateTruncating(s.Shrink), T.CreateTruncating(s.RootCorrection)),
             };
             total += s.Value.Count;

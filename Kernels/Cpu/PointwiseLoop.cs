@@ -23,8 +23,16 @@ internal static unsafe class PointwiseLoop
         {
             var job = new FlatJob<T, F>
             {
-                Y = y.Data<T>(), A = a.Data<T>(), B = F.Arity < 2 ? null : b!.Data<T>(), C = F.Arity < 3 ? null : c!.Data<T>(),
-                SA = a.Count == n ? 1 : 0, SB = b?.Count == n ? 1 : 0, SC = c?.Count == n ? 1 : 0, N = n, P = p, Q = q,
+                Y = y.Data<T>(),
+                A = a.Data<T>(),
+                B = F.Arity < 2 ? null : b!.Data<T>(),
+                C = F.Arity < 3 ? null : c!.Data<T>(),
+                SA = a.Count == n ? 1 : 0,
+                SB = b?.Count == n ? 1 : 0,
+                SC = c?.Count == n ? 1 : 0,
+                N = n,
+                P = p,
+                Q = q,
             };
             if (n <= Grain)
             {

@@ -25,7 +25,7 @@ public sealed class Er(TaskStream stream, SeedStreams seeds, ErOptions options) 
     public long StorageBits => _memory.StorageBits;
 
     /// <inheritdoc/>
-    public void BeginTask(StreamTask task) => _task = task.Index;
+    public void BeginTask(StreamTask task, int steps) => _task = task.Index;
 
     /// <inheritdoc/>
     public Tensor Observe(Batch batch)

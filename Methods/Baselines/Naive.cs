@@ -1,14 +1,14 @@
 namespace Native.Methods;
 
-/// <summary>Settings of <see cref="Naive"/> and <see cref="Joint"/>, which differ only in what they are shown.</summary>
+/// <summary>Settings of <see cref="Naive"/>.</summary>
 /// <param name="LearningRate">0.05: plain SGD of Automatic Recall Machines, table 6 (MNIST), without momentum or decay.</param>
-public sealed record SgdOptions(double LearningRate = 0.05);
+public sealed record NaiveOptions(double LearningRate = 0.05);
 
 /// <summary>
 /// Fine-tuning: plain SGD on one task after the other, nothing kept. The lower bound. Class-incremental, it ends by knowing the last task
 /// only: 18.8 +- 0.5% on 5,000 images (Automatic Recall Machines, table 3), 19.4% on all (CN-DPM's reference code).
 /// </summary>
-public sealed class Naive(TaskStream stream, SeedStreams seeds, SgdOptions options) : IMethod
+public sealed class Naive(TaskStream stream, SeedStreams seeds, NaiveOptions options) : IMethod
 {
     private readonly SgdLearner _learner = new(stream, seeds, options.LearningRate);
 
@@ -19,7 +19,7 @@ public sealed class Naive(TaskStream stream, SeedStreams seeds, SgdOptions optio
     public long StorageBits => 0;
 
     /// <inheritdoc/>
-    public void BeginTask(StreamTask task)
+    public void BeginTask(StreamTask task, int steps)
     {
     }
 

@@ -11,6 +11,9 @@ internal sealed class SgdLearner(TaskStream stream, SeedStreams seeds, double le
 
     public long ParameterCount => _net.ParameterCount;
 
+    /// <summary>Step size, from the next step on.</summary>
+    public double LearningRate { get; set; } = learningRate;
+
     public Tensor Logits(Tensor images) => _net.Forward(images);
 
     /// <summary>Mean cross-entropy of a batch, recorded.</summary>
@@ -19,7 +22,8 @@ internal sealed class SgdLearner(TaskStream stream, SeedStreams seeds, double le
     /// <summary>One step of plain gradient descent.</summary>
     public void Descend(Tensor loss)
     {
-        _optimizer ??= new Sgd(_net.Parameters(), learningRate);
+        _optimizer ??= new Sgd(_net.Parameters(), LearningRate);
+        _optimizer.Lr = LearningRate;
         _optimizer.ZeroGrad();
         loss.Backward();
         _optimizer.Step();

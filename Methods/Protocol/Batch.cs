@@ -9,6 +9,8 @@ public sealed class Batch
     // Added to a logit that must not compete. Finite, so that no infinity enters the graph; exp of it is exactly 0 in f32 and f64.
     private const float Closed = -1e9f;
 
+    private static readonly float[] Fraction = [.. Enumerable.Range(0, 256).Select(i => i / 255f)];
+
     /// <summary>Makes the tensors.</summary>
     /// <param name="stream">Scenario and sizes.</param>
     /// <param name="pixels">Bytes, image after image.</param>
@@ -22,7 +24,7 @@ public sealed class Batch
         (Pixels, Targets, Tasks) = (pixels, targets, tasks);
         var x = new float[pixels.Length];
         for (int i = 0; i < x.Length; i++)
-            x[i] = pixels[i] / 255f;
+            x[i] = Fraction[pixels[i]];
         X = Tensor.From(x, [Count, stream.InputSize]);
         Y = Tensor.From(Array.ConvertAll(targets, t => (long)t), [Count]);
         if (stream.Scenario == Scenario.TaskIncremental)

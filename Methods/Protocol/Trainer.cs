@@ -67,7 +67,7 @@ public sealed class Trainer
             int perEpoch = (task.Train.Length + _options.BatchSize - 1) / _options.BatchSize, inPhase = perEpoch * _options.Epochs, step = 0;
             double loss = double.NaN;
             var reported = clock.Elapsed;
-            method.BeginTask(task);
+            method.BeginTask(task, inPhase);
             for (int epoch = 0; epoch < _options.Epochs; epoch++)
             {
                 int[] order = [.. task.Train];

@@ -84,7 +84,14 @@ public class MutationTests(ITestOutputHelper output)
         {
             return !GradCheck.RunAll(f, inputs, new()
             {
-                Name = c.Row, Order = order, Mode = GradCheckMode.Projected, Directions = 2, Seed = c.Seed, Localize = false, Repeat = false, VaryIncoming = only is null,
+                Name = c.Row,
+                Order = order,
+                Mode = GradCheckMode.Projected,
+                Directions = 2,
+                Seed = c.Seed,
+                Localize = false,
+                Repeat = false,
+                VaryIncoming = only is null,
             }).Passed;
         }
         catch (TensorException)

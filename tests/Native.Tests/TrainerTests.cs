@@ -15,7 +15,7 @@ public sealed class TrainerTests
 
         public long StorageBits => 0;
 
-        public void BeginTask(StreamTask task) => Calls.Add($"begin {task.Index}");
+        public void BeginTask(StreamTask task, int steps) => Calls.Add($"begin {task.Index} of {steps}");
 
         public void EndTask(StreamTask task) => Calls.Add($"end {task.Index}");
 
@@ -55,7 +55,7 @@ public sealed class TrainerTests
         long live = Ambient.Current.Allocator.Stats.LiveCount;
         var result = new Trainer(stream, new TrainerOptions(Epochs: 2, BatchSize: 5)).Run(spy, joint: false, new Generator(0));
         Assert.Equal(live, Ambient.Current.Allocator.Stats.LiveCount);
-        string phase(int t) => $"begin {t} observe 5 observe 5 observe 2 observe 5 observe 5 observe 2 end {t}";
+        string phase(int t) => $"begin {t} of 6 observe 5 observe 5 observe 2 observe 5 observe 5 observe 2 end {t}";
         Assert.Equal(string.Join(' ', Enumerable.Range(0, 5).Select(phase)), string.Join(' ', spy.Calls));
         for (int epoch = 0; epoch < 10; epoch++)
             Assert.Equal(stream.Tasks[epoch / 2].Train, spy.Shown.Skip(12 * epoch).Take(12).Order());
@@ -72,7 +72,7 @@ public sealed class TrainerTests
         var stream = TaskStreamTests.Stream(Scenario.ClassIncremental, train: 60);
         using var spy = new Spy(stream, (label, _) => OneHot(10, label < 4 ? label : 0));
         var result = new Trainer(stream).Run(spy, joint: true, new Generator(0));
-        Assert.Equal("begin -1", spy.Calls[0]);
+        Assert.Equal("begin -1 of 6", spy.Calls[0]);
         Assert.Equal(Enumerable.Range(0, 60), spy.Shown.Order());
         Assert.Equal([1, 1, 0, 0, 0], result.Matrix.Row(1));
     }
@@ -126,7 +126,7 @@ public sealed class TrainerTests
             if (p.Phase == 2)
                 cancel.Cancel();
         }, cancel.Token));
-        Assert.DoesNotContain("begin 3", spy.Calls);
+        Assert.DoesNotContain("begin 3 of 2", spy.Calls);
     }
 
     [Fact]

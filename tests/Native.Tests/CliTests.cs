@@ -1,0 +1,204 @@
+using System.Text.Json;
+using Native.Benchmarks;
+
+namespace Native.Tests;
+
+/// <summary>The command line as a user meets it: exit codes, sentences, files. Commands run in this process, with their writers captured.</summary>
+public sealed class CliTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    private static (int Code, string Output, string Error) Native(params string[] args)
+    {
+        using StringWriter output = new(), error = new();
+        int code = App.Run(args, output, error);
+        return (code, output.ToString(), error.ToString());
+    }
+
+    [Theory]
+    [InlineData("rum naive", "native: 'rum' is not a verb; there are run, suite, doctor, gradcheck, data, bench. Did you mean run?")]
+    [InlineData("run niave", "method: 'niave' is not known; there are naive, joint, er. Did you mean 'naive'?")]
+    [InlineData("run naive --sceanrio class", "native run: --sceanrio is not an option. Did you mean --scenario? See 'native run --help'.")]
+    [InlineData("run --sceanrio naive", "native run: --sceanrio is not an option. Did you mean --scenario? See 'native run --help'.")]
+    [InlineData("run naive --qqqqqqqq", "native run: --qqqqqqqq is not an option. See 'native run --help'.")]
+    [InlineData("--mem-limt 3 doctor", "native doctor: --mem-limt is not an option. Did you mean --mem-limit? See 'native doctor --help'.")]
+    [InlineData("run naive --scenario klass", "scenario: 'klass' is not known; there are class, task, domain. Did you mean 'class'?")]
+    [InlineData("run naive --stream split-mnis", "stream: 'split-mnis' is not known; there are split-mnist, split-digits. Did you mean 'split-mnist'?")]
+    [InlineData("run", "native run: METHOD is missing. See 'native run --help'.")]
+    [InlineData("run naive er", "native run: 'er' is one argument too many. See 'native run --help'.")]
+    [InlineData("run naive --seed", "native run: --seed needs a value. See 'native run --help'.")]
+    [InlineData("run naive --seed -1", "native run: --seed takes a whole number of 0 or more; got '-1'.")]
+    [InlineData("run naive --epochs two", "native run: --epochs takes a whole number; got 'two'.")]
+    [InlineData("run naive --lr fast", "native run: --lr takes a number; got 'fast'.")]
+    [InlineData("run naive --stream split-digits --epochs 0", "train: epochs must be 1 or more; got 0.")]
+    [InlineData("run naive --lr 0", "learning rate: 0 is not a positive number.")]
+    [InlineData("run naive --buffer 4", "naive: it keeps no images, so a memory of 4 means nothing. Leave --buffer out.")]
+    [InlineData("run naive --device cuda:0", "cuda:0 is unavailable: this version of Native has no CUDA back end yet. Use cpu.")]
+    [InlineData("run naive --threads 0", "--threads: 0 is not a number of threads. Give 1 to 1024.")]
+    [InlineData("run naive --mem-limit -1", "--mem-limit: -1 MiB is not a limit. Give 0 (none) to 1099511627776.")]
+    [InlineData("data", "native data: a verb is missing; there are list, check.")]
+    [InlineData("data lst", "native data: 'lst' is not a verb; there are list, check. Did you mean list?")]
+    [InlineData("data check --data /no/such/folder", "data: /no/such/folder is not a folder; --data names it. Correct the path.")]
+    [InlineData("gradcheck --order 4", "gradcheck: --order takes 1, 2 or 3; got 4.")]
+    [InlineData("bench ops --seconds 0", "bench: --seconds must be above 0 and at most 3600; got 0.")]
+    public void Mistakes_are_answered_with_one_sentence_and_exit_code_2(string line, string sentence)
+    {
+        var (code, _, error) = Native(line.Split(' '));
+        Assert.Equal(sentence, error.TrimEnd());
+        Assert.Equal(2, code);
+    }
+
+    [Fact]
+    public void An_unknown_op_gets_the_nearest()
+    {
+        var (code, _, error) = Native("gradcheck", "--op", "tanj");
+        Assert.StartsWith("gradcheck: 'tanj' is not an op. Did you mean tanh?", error);
+        Assert.Equal(2, code);
+    }
+
+    [Fact]
+    public void A_named_folder_without_the_data_is_an_error_and_not_a_reason_for_other_data()
+    {
+        var (code, _, error) = Native("run", "naive", "--data", _folder.Path);
+        Assert.StartsWith("data: MNIST's train-images-idx3-ubyte is not there; looked for ", error);
+        Assert.Equal(2, code);
+    }
+
+    [Fact]
+    public void A_memory_limit_is_kept_and_ends_with_the_command()
+    {
+        var (code, _, error) = Native("run", "naive", "--stream", "split-digits", "--mem-limit", "1");
+        Assert.StartsWith("memory: cannot allocate ", error);
+        Assert.Contains("limit 1 MiB", error);
+        Assert.Equal(2, code);
+        using var scope = TensorScope.Begin();
+        Tensor.Zeros([1 << 20]);
+    }
+
+    [Fact]
+    public void The_trap_names_the_operation_that_made_infinity()
+    {
+        string[] diverge = ["run", "naive", "--stream", "split-digits", "--lr", "1e30"];
+        Assert.StartsWith("train: the loss is ", Native(diverge).Error);
+        var (code, _, error) = Native([.. diverge, "--nan-trap"]);
+        Assert.Contains(": produced ", error);
+        Assert.Contains("This is the first operation to do so", error);
+        Assert.Equal(2, code);
+    }
+
+    [Fact]
+    public void The_same_seed_gives_the_same_bytes_and_another_does_not()
+    {
+        byte[] Run(string name, string method, string seed, string threads)
+        {
+            string file = _folder.File(name);
+            var (code, output, error) = Native("run", method, "--stream", "split-digits", "--batch", "100", "--seed", seed, "--threads", threads, "--json", file);
+            Assert.True(code == 0, error);
+            Assert.Contains("drawn by the program", output);
+            return File.ReadAllBytes(file);
+        }
+        foreach (string method in new[] { "naive", "joint", "er" })
+        {
+            byte[] first = Run("a.json", method, "3", "2");
+            Assert.Equal(first, Run("b.json", method, "3", "1"));
+            Assert.NotEqual(first, Run("c.json", method, "4", "2"));
+        }
+        Assert.Equal(["a.json", "b.json", "c.json"], Directory.GetFiles(_folder.Path).Select(Path.GetFileName).Order());
+    }
+
+    [Theory]
+    [InlineData("naive", "class", 5)]
+    [InlineData("er", "task", 5)]
+    [InlineData("er", "domain", 5)]
+    [InlineData("joint", "class", 1)]
+    public void Json_holds_fractions_and_says_why_a_figure_is_missing(string method, string scenario, int rows)
+    {
+        string file = _folder.File("sub/run.json");
+        var (code, output, error) = Native("run", method, "--stream", "split-digits", "--scenario", scenario, "--batch", "50", "--json", file);
+        Assert.True(code == 0, error);
+        Assert.Contains("after phase", output);
+        using var json = JsonDocument.Parse(File.ReadAllText(file));
+        var run = json.RootElement;
+        Assert.Equal(method, run.GetProperty("method").GetString());
+        Assert.Equal(scenario, run.GetProperty("scenario").GetString());
+        Assert.Contains("drawn by the program", run.GetProperty("data").GetProperty("train").GetProperty("provenance").GetString());
+        var matrix = run.GetProperty("accuracyMatrix").EnumerateArray().Select(r => r.EnumerateArray().Select(v => v.GetDouble()).ToArray()).ToArray();
+        Assert.Equal(rows, matrix.Length);
+        Assert.All(matrix, r => Assert.True(r.Length == 5 && r.All(v => v is >= 0 and <= 1)));
+        Assert.Equal(5, run.GetProperty("initialAccuracy").GetArrayLength());
+        Assert.Equal(matrix[^1].Average(), run.GetProperty("averageAccuracy").GetDouble(), 1e-12);
+        var undefined = run.GetProperty("undefined").EnumerateObject().ToDictionary(p => p.Name, p => p.Value.GetString());
+        Assert.Equal(method == "joint", undefined.ContainsKey("forgetting"));
+        Assert.Equal(method == "joint" ? JsonValueKind.Null : JsonValueKind.Number, run.GetProperty("forgetting").ValueKind);
+        Assert.Equal(scenario == "class", undefined.ContainsKey("forwardTransfer"));
+        Assert.Equal(6, run.GetProperty("definitions").EnumerateObject().Count());
+        if (method == "er")
+            Assert.True(matrix[^1].Average() > 0.7, output);
+    }
+
+    [Fact]
+    public void Ctrl_C_ends_with_130_and_leaves_no_file()
+    {
+        using var cancel = new CancellationTokenSource();
+        cancel.Cancel();
+        using StringWriter output = new(), error = new();
+        Assert.Equal(130, App.Run(["run", "naive", "--stream", "split-digits", "--json", _folder.File("a.json")], output, error, cancel.Token));
+        Assert.Equal("native: interrupted. No file was left half-written.", error.ToString().TrimEnd());
+        Assert.Empty(Directory.GetFiles(_folder.Path));
+    }
+
+    [Fact]
+    public void A_target_that_cannot_be_written_is_refused_before_the_run()
+    {
+        var (code, output, error) = Native("run", "naive", "--stream", "split-digits", "--json", _folder.Path);
+        Assert.Equal($"write: {_folder.Path} is a folder. Name a file.", error.TrimEnd());
+        Assert.Equal("", output);
+        Assert.Equal(2, code);
+    }
+
+    [Fact]
+    public void Doctor_prints_every_switch_and_checks_the_engine()
+    {
+        var (code, output, error) = Native("doctor", "--mem-limit", "512");
+        Assert.True(code == 0, output + error);
+        Assert.All(Env.All, s => Assert.Contains(s.Name, output));
+        Assert.Contains("tensor limit 512 MiB", output);
+        Assert.Contains("cuda:0 is unavailable", output);
+        Assert.Contains("self-check matmul: ok", output);
+        Assert.Contains("self-check gradients: ok", output);
+        Assert.DoesNotContain("\u001b", output);
+    }
+
+    [Fact]
+    public void Gradcheck_of_one_op_reports_each_order()
+    {
+        var (code, output, _) = Native("gradcheck", "--op", "tanh", "--order", "3");
+        Assert.Equal(0, code);
+        Assert.Contains("3 of 3 checks passed", output);
+    }
+
+    [Fact]
+    public void Help_and_the_list_of_data_are_no_errors()
+    {
+        Assert.Contains("gradcheck", Native().Output);
+        Assert.Contains("--scenario", Native("run", "--help").Output);
+        Assert.Equal(0, Native("data", "list").Code);
+        Assert.Contains("split-digits", Native("data", "list").Output);
+    }
+
+    [Fact]
+    public void Speed_is_reported_beside_the_roof()
+    {
+        string file = _folder.File("bench.json");
+        var (code, output, _) = Native("bench", "ops", "--only", "matmul-64", "--seconds", "0.02", "--json", file);
+        Assert.Equal(0, code);
+        Assert.Contains("GFLOP/s (f32 multiply-add)", output);
+        using var json = JsonDocument.Parse(File.ReadAllText(file));
+        var op = json.RootElement.GetProperty("ops")[0];
+        Assert.Equal("matmul-64", op.GetProperty("op").GetString());
+        Assert.True(op.GetProperty("minimumSeconds").GetDouble() <= op.GetProperty("medianSeconds").GetDouble());
+        Assert.True(op.GetProperty("gflops").GetDouble() > 0);
+    }
+}
