@@ -88,19 +88,21 @@ internal static unsafe class ReduceLoop
         return Tree<T, F>(F.Combine(F.Combine(a, b), F.Combine(c, d)));
     }
 
-    // Halves fold onto each other until one lane is left.
+    // Halves fold onto each other until one lane is left: lane i meets lane i + 8, then + 4, + 2, + 1 (from + 4 for 8-byte elements).
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static T Tree<T, F>(Vector512<T> v) where T : unmanaged, INumber<T> where F : struct, IReduceFn
     {
-        T* lanes = stackalloc T[Vector512<T>.Count];
-        for (int half = Vector512<T>.Count / 2; half >= 1; half /= 2)
-        {
-            v.Store(lanes);
-            Vector512<T> shifted = v;
-            Unsafe.CopyBlockUnaligned(&shifted, lanes + half, (uint)(half * sizeof(T)));
-            v = F.Combine(v, shifted);
-        }
-        return v.ToScalar();
+        v = F.Combine(v, Everywhere(v.GetUpper()));
+        v = F.Combine(v, Everywhere(Vector256.Create(v.GetLower().GetUpper(), v.GetLower().GetUpper())));
+        if (sizeof(T) == 8)
+            return F.Combine(v, Low(Vector128.Shuffle(v.GetLower().GetLower().AsInt64(), Vector128.Create(1L, 1)).As<long, T>())).ToScalar();
+        v = F.Combine(v, Low(Vector128.Shuffle(v.GetLower().GetLower().AsInt32(), Vector128.Create(2, 3, 2, 3)).As<int, T>()));
+        return F.Combine(v, Low(Vector128.Shuffle(v.GetLower().GetLower().AsInt32(), Vector128.Create(1, 1, 1, 1)).As<int, T>())).ToScalar();
     }
+
+    private static Vector512<T> Everywhere<T>(Vector256<T> x) => Vector512.Create(x, x);
+
+    private static Vector512<T> Low<T>(Vector128<T> x) => Everywhere(Vector256.Create(x, x));
 
     private static T Combine<T, F>(T a, T b) where T : unmanaged, INumber<T> where F : struct, IReduceFn =>
         F.Combine(Vector512.CreateScalar(a), Vector512.CreateScalar(b)).ToScalar();
@@ -135,7 +137,10 @@ internal static unsafe class ReduceLoop
         public long Inner, InnerStride;
 
         /// <summary>Offset of element i in row-major order of these dims.</summary>
-        public readonly long Offset(long i)
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public readonly long Offset(long i) => _rank <= 1 ? i * InnerStride : Odometer(i);
+
+        private readonly long Odometer(long i)
         {
             long at = 0;
             for (int d = 0; d < _rank; d++)
