@@ -72,7 +72,7 @@ public static partial class Autograd
         /// <summary>Makes a floating-point leaf tracked, and returns it.</summary>
         public Tensor RequireGrad()
         {
-            Check.Float(t, "requireGrad");
+            Check.Float(t, "require_grad");
             if (!t.RequiresGrad)
                 t.Node = new LeafNode(t) { Sequence = Ambient.Current.NextSequence++ };
             return t;

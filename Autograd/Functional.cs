@@ -26,7 +26,7 @@ public static partial class Functional
     /// </summary>
     public static Tensor CrossEntropy(Tensor logits, Tensor target, Tensor? weight = null, long ignoreIndex = -100, double labelSmoothing = 0, Reduction reduction = Reduction.Mean)
     {
-        const string Op = "crossEntropy";
+        const string Op = "cross_entropy";
         Check.Float(logits, Op, "logits");
         Check.That(labelSmoothing is >= 0 and <= 1, Op, $"labelSmoothing must be in [0, 1]; got {labelSmoothing}.");
         int dim = ClassDim(logits, Op);
@@ -44,7 +44,7 @@ public static partial class Functional
     /// <summary>Negative log-likelihood: minus the entries of log-probabilities [n, classes, ...] at i64 classes [n, ...]; otherwise as <see cref="CrossEntropy"/>.</summary>
     public static Tensor NllLoss(Tensor logProbabilities, Tensor target, Tensor? weight = null, long ignoreIndex = -100, Reduction reduction = Reduction.Mean)
     {
-        const string Op = "nllLoss";
+        const string Op = "nll_loss";
         Check.Float(logProbabilities, Op, "logProbabilities");
         int dim = ClassDim(logProbabilities, Op);
         PickOp.CheckIndex(target, WithoutDim(logProbabilities.Shape, dim), Op);
@@ -62,29 +62,29 @@ public static partial class Functional
     /// </summary>
     public static Tensor BceWithLogits(Tensor logits, Tensor target, Tensor? weight = null, Tensor? posWeight = null, Reduction reduction = Reduction.Mean)
     {
-        Check.Float(logits, "bceWithLogits", "logits");
-        Check.ShapeIs(target, logits.Shape, "bceWithLogits", "target");
+        Check.Float(logits, "bce_with_logits", "logits");
+        Check.ShapeIs(target, logits.Shape, "bce_with_logits", "target");
         var positive = (-logits).Softplus();
         if (posWeight is not null)
             positive *= (posWeight - 1) * target + 1;
         var losses = (1 - target) * logits + positive;
-        return Reduce(weight is null ? losses : losses * weight, reduction, "bceWithLogits");
+        return Reduce(weight is null ? losses : losses * weight, reduction, "bce_with_logits");
     }
 
     /// <summary>Squared differences.</summary>
     public static Tensor MseLoss(Tensor input, Tensor target, Reduction reduction = Reduction.Mean)
     {
-        Check.Float(input, "mseLoss");
-        Check.ShapeIs(target, input.Shape, "mseLoss", "target");
-        return Reduce((input - target).Square(), reduction, "mseLoss");
+        Check.Float(input, "mse_loss");
+        Check.ShapeIs(target, input.Shape, "mse_loss", "target");
+        return Reduce((input - target).Square(), reduction, "mse_loss");
     }
 
     /// <summary>Absolute differences; gradient 0 where equal.</summary>
     public static Tensor L1Loss(Tensor input, Tensor target, Reduction reduction = Reduction.Mean)
     {
-        Check.Float(input, "l1Loss");
-        Check.ShapeIs(target, input.Shape, "l1Loss", "target");
-        return Reduce((input - target).Abs(), reduction, "l1Loss");
+        Check.Float(input, "l1_loss");
+        Check.ShapeIs(target, input.Shape, "l1_loss", "target");
+        return Reduce((input - target).Abs(), reduction, "l1_loss");
     }
 
     /// <summary>
@@ -93,18 +93,18 @@ public static partial class Functional
     /// </summary>
     public static Tensor KlDiv(Tensor input, Tensor target, bool logTarget = false, Reduction reduction = Reduction.Mean)
     {
-        Check.Float(input, "klDiv");
-        Check.ShapeIs(target, input.Shape, "klDiv", "target");
+        Check.Float(input, "kl_div");
+        Check.ShapeIs(target, input.Shape, "kl_div", "target");
         var terms = logTarget ? target.Exp() * (target - input) : Ops.MulNoNan.Apply(target, target.Log()) - target * input;
-        return Reduce(terms, reduction, "klDiv");
+        return Reduce(terms, reduction, "kl_div");
     }
 
     /// <summary>KL(p || q) = sum of p (log p - log q) along a dim, from log-probabilities: first argument first, unlike <see cref="KlDiv"/>. BatchMean and Mean average the rows.</summary>
     public static Tensor KlDivergence(Tensor logP, Tensor logQ, int dim = -1, Reduction reduction = Reduction.Mean)
     {
-        Check.Float(logP, "klDivergence", "logP");
-        Check.ShapeIs(logQ, logP.Shape, "klDivergence", "logQ");
-        return Reduce(Kl(logP, logQ, dim), reduction, "klDivergence");
+        Check.Float(logP, "kl_divergence", "logP");
+        Check.ShapeIs(logQ, logP.Shape, "kl_divergence", "logQ");
+        return Reduce(Kl(logP, logQ, dim), reduction, "kl_divergence");
     }
 
     /// <summary>
@@ -114,12 +114,12 @@ public static partial class Functional
     /// </summary>
     public static Tensor JensenShannon(Tensor logP, Tensor logQ, bool fromMixture = false, int dim = -1, Reduction reduction = Reduction.Mean)
     {
-        Check.Float(logP, "jensenShannon", "logP");
-        Check.ShapeIs(logQ, logP.Shape, "jensenShannon", "logQ");
+        Check.Float(logP, "jensen_shannon", "logP");
+        Check.ShapeIs(logQ, logP.Shape, "jensen_shannon", "logQ");
         // log m = log q + log(1 + p/q) - log 2: smooth, and exact where one of the two is tiny.
         var logM = logQ + (logP - logQ).Softplus() - Math.Log(2);
         var rows = fromMixture ? Kl(logM, logP, dim) + Kl(logM, logQ, dim) : Kl(logP, logM, dim) + Kl(logQ, logM, dim);
-        return Reduce(rows * 0.5, reduction, "jensenShannon");
+        return Reduce(rows * 0.5, reduction, "jensen_shannon");
     }
 
     /// <summary>
@@ -128,8 +128,8 @@ public static partial class Functional
     /// </summary>
     public static Tensor TotalVariation(Tensor images)
     {
-        Check.Float(images, "totalVariation", "images");
-        Check.Rank(images, 4, "totalVariation", "images", "[n, c, h, w]");
+        Check.Float(images, "total_variation", "images");
+        Check.Rank(images, 4, "total_variation", "images", "[n, c, h, w]");
         Tensor down = images.Diff(2), right = images.Diff(3);
         // c (h-1) w n is the number of vertical differences, c h (w-1) n that of horizontal ones: both terms are means.
         return (down.Square().Mean() + right.Square().Mean()) * 2;
@@ -159,13 +159,13 @@ public static partial class Functional
 
     private static Tensor SoftCrossEntropy(Tensor logits, Tensor target, int dim, Tensor? weight, double smoothing, Reduction reduction)
     {
-        Check.ShapeIs(target, logits.Shape, "crossEntropy", "target");
+        Check.ShapeIs(target, logits.Shape, "cross_entropy", "target");
         if (smoothing > 0)
             target = target * (1 - smoothing) + smoothing / logits.Shape[dim];
         var terms = logits.LogSoftmax(dim) * target;
-        var losses = -(weight is null ? terms : terms * PerClass(weight, logits, dim, "crossEntropy")).Sum(dim);
+        var losses = -(weight is null ? terms : terms * PerClass(weight, logits, dim, "cross_entropy")).Sum(dim);
         // The mean divides by the number of rows; weights do not enter it.
-        return Reduce(losses, reduction, "crossEntropy");
+        return Reduce(losses, reduction, "cross_entropy");
     }
 
     // (1 - e) w[t] (-log p[t]) + e / classes sum over c of w[c] (-log p[c]): the smoothed part is weighted class by class.
@@ -176,16 +176,16 @@ public static partial class Functional
         var losses = -(new PickOp(dim, ignoreIndex).Apply(logP, WithDim(target, dim)).Reshape(target.Shape) * weights);
         if (smoothing > 0)
         {
-            var all = -(logP * PerClass(weight, logits, dim, "crossEntropy")).Sum(dim) * Weights(logits, target, dim, null, ignoreIndex);
+            var all = -(logP * PerClass(weight, logits, dim, "cross_entropy")).Sum(dim) * Weights(logits, target, dim, null, ignoreIndex);
             losses = losses * (1 - smoothing) + all * (smoothing / logits.Shape[dim]);
         }
-        return reduction == Reduction.Mean ? losses.Sum() / weights.Sum() : Reduce(losses, reduction, "crossEntropy");
+        return reduction == Reduction.Mean ? losses.Sum() / weights.Sum() : Reduce(losses, reduction, "cross_entropy");
     }
 
     // The weight of each target's class, 1 without weights, and 0 where the target does not count.
     private static Tensor Weights(Tensor logits, Tensor target, int dim, Tensor? weight, long ignoreIndex)
     {
-        var perClass = weight is null ? Tensor.Full([], 1, logits.DType, logits.Device) : PerClass(weight, logits, dim, "crossEntropy");
+        var perClass = weight is null ? Tensor.Full([], 1, logits.DType, logits.Device) : PerClass(weight, logits, dim, "cross_entropy");
         return new PickOp(dim, ignoreIndex).Apply(perClass.Expand(logits.Shape), WithDim(target, dim)).Reshape(target.Shape);
     }
 

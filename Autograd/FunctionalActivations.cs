@@ -24,8 +24,8 @@ public static partial class Functional
     /// <summary>The value of the first tensor with the gradient of the second: hard - soft.Detach() + soft, without the rounding of those two steps.</summary>
     public static Tensor StraightThrough(Tensor hard, Tensor soft)
     {
-        Check.ShapeIs(hard, soft.Shape, "straightThrough", "hard");
-        Check.SameDType(hard, soft, "straightThrough", "hard", "soft");
+        Check.ShapeIs(hard, soft.Shape, "straight_through", "hard");
+        Check.SameDType(hard, soft, "straight_through", "hard", "soft");
         return StraightThroughOp.Instance.Apply(hard, soft);
     }
 
@@ -35,17 +35,17 @@ public static partial class Functional
     /// </summary>
     public static Tensor GumbelSoftmax(Tensor logits, double tau, Generator generator, bool hard = false, int dim = -1)
     {
-        Check.Float(logits, "gumbelSoftmax", "logits");
+        Check.Float(logits, "gumbel_softmax", "logits");
         return GumbelSoftmax(logits, Tensor.Gumbel(logits.Shape, generator, logits.DType, logits.Device), tau, hard, dim);
     }
 
     /// <summary>As above with given noise of the logits' shape.</summary>
     public static Tensor GumbelSoftmax(Tensor logits, Tensor noise, double tau, bool hard = false, int dim = -1)
     {
-        Check.Float(logits, "gumbelSoftmax", "logits");
-        Check.ShapeIs(noise, logits.Shape, "gumbelSoftmax", "noise");
+        Check.Float(logits, "gumbel_softmax", "logits");
+        Check.ShapeIs(noise, logits.Shape, "gumbel_softmax", "noise");
         if (!(tau > 0))
-            throw new UsageException($"gumbelSoftmax: the temperature must be positive; tau = {tau}.");
+            throw new UsageException($"gumbel_softmax: the temperature must be positive; tau = {tau}.");
         var soft = ((logits + noise) / tau).Softmax(dim);
         return hard ? StraightThrough(HardMax(soft, dim), soft) : soft;
     }
@@ -53,8 +53,8 @@ public static partial class Functional
     /// <summary>One-hot of the largest element along a dim (the first of a tie); a constant.</summary>
     public static Tensor HardMax(Tensor x, int dim = -1)
     {
-        Check.Float(x, "hardMax");
-        int d = Check.Dim(dim, x.Rank, x, "hardMax");
+        Check.Float(x, "hard_max");
+        int d = Check.Dim(dim, x.Rank, x, "hard_max");
         var index = x.Detach().ArgMax(d, keepDim: true);
         return new PlaceOp(d, x.Shape[d]).Apply(Tensor.Full(index.Shape, 1, x.DType, x.Device), index);
     }

@@ -10,21 +10,21 @@ public static class InPlace
     extension(Tensor t)
     {
         /// <summary>t += x, where x broadcasts to t's shape.</summary>
-        public void AddInPlace(Tensor x) => Apply(t, x, Ops.Add, "addInPlace");
+        public void AddInPlace(Tensor x) => Apply(t, x, Ops.Add, "add_in_place");
 
         /// <summary>t += value.</summary>
-        public void AddInPlace(double value) => Apply(t, Ops.AddScalar, value, "addInPlace");
+        public void AddInPlace(double value) => Apply(t, Ops.AddScalar, value, "add_in_place");
 
         /// <summary>t *= x, where x broadcasts to t's shape.</summary>
-        public void MulInPlace(Tensor x) => Apply(t, x, Ops.Mul, "mulInPlace");
+        public void MulInPlace(Tensor x) => Apply(t, x, Ops.Mul, "mul_in_place");
 
         /// <summary>t *= value.</summary>
-        public void MulInPlace(double value) => Apply(t, Ops.MulScalar, value, "mulInPlace");
+        public void MulInPlace(double value) => Apply(t, Ops.MulScalar, value, "mul_in_place");
 
         /// <summary>t = x, where x broadcasts to t's shape.</summary>
         public void CopyInPlace(Tensor x)
         {
-            var source = Source(t, x, "copyInPlace");
+            var source = Source(t, x, "copy_in_place");
             if (ReferenceEquals(source.Storage, t.Storage))
             {
                 using var apart = Tensor.AllocateUnscoped(Layout.Of(t.Shape), t.DType, t.Device);
@@ -41,7 +41,7 @@ public static class InPlace
         /// <summary>Every element = value.</summary>
         public void FillInPlace(double value)
         {
-            Target(t, "fillInPlace");
+            Target(t, "fill_in_place");
             if (t.IsContiguous)
             {
                 CopyKernels.Fill(t, value);

@@ -39,7 +39,11 @@ public static class TensorOps
         public static Tensor operator /(Tensor a, Tensor b) => Ops.Div.Apply(a, b);
 
         /// <summary>Divides every element by a number.</summary>
-        public static Tensor operator /(Tensor a, double b) => Ops.DivScalar.Apply(a, b);
+        public static Tensor operator /(Tensor a, double b)
+        {
+            Check.Float(a, "div");
+            return Ops.DivScalar.Apply(a, b);
+        }
 
         /// <summary>Divides a number by every element.</summary>
         public static Tensor operator /(double a, Tensor b) => Ops.DivInto.Apply(b, a);

@@ -103,7 +103,7 @@ public static class TensorReductions
         /// <summary>log(sum of exp(x)) along a dim, without overflow.</summary>
         public Tensor LogSumExp(int dim, bool keepDim = false)
         {
-            int d = Check.Dim(dim, x.Rank, x, "logSumExp");
+            int d = Check.Dim(dim, x.Rank, x, "logsumexp");
             return Squeeze(new LogSumExpOp(d).Apply(x), d, keepDim);
         }
 
@@ -111,7 +111,7 @@ public static class TensorReductions
         public Tensor LogSumExp(ReadOnlySpan<int> dims, bool keepDim = false)
         {
             var y = x;
-            var reduced = Reduced(x, dims, "logSumExp");
+            var reduced = Reduced(x, dims, "logsumexp");
             for (int d = 0; d < reduced.Length; d++)
                 if (reduced[d])
                     y = new LogSumExpOp(d).Apply(y);
@@ -119,7 +119,7 @@ public static class TensorReductions
         }
 
         /// <summary>Running sum along a dim.</summary>
-        public Tensor CumSum(int dim) => new CumSumOp(Check.Dim(dim, x.Rank, x, "cumSum"), reverse: false).Apply(x);
+        public Tensor CumSum(int dim) => new CumSumOp(Check.Dim(dim, x.Rank, x, "cumsum"), reverse: false).Apply(x);
 
         /// <summary>Differences of neighbours along a dim, x[i+1] - x[i]; one shorter.</summary>
         public Tensor Diff(int dim = -1) => new DiffOp(Check.Dim(dim, x.Rank, x, "diff"), adjoint: false).Apply(x);
@@ -128,12 +128,12 @@ public static class TensorReductions
         public Tensor Softmax(int dim) => new SoftmaxOp(Check.Dim(dim, x.Rank, x, "softmax")).Apply(x);
 
         /// <summary>log of <see cref="Softmax(Tensor, int)"/>, without overflow or loss of digits.</summary>
-        public Tensor LogSoftmax(int dim) => new LogSoftmaxOp(Check.Dim(dim, x.Rank, x, "logSoftmax")).Apply(x);
+        public Tensor LogSoftmax(int dim) => new LogSoftmaxOp(Check.Dim(dim, x.Rank, x, "log_softmax")).Apply(x);
     }
 
     private static Tensor Arg(Tensor x, int dim, bool keepDim, bool smallest)
     {
-        int d = Check.Dim(dim, x.Rank, x, smallest ? "argMin" : "argMax");
+        int d = Check.Dim(dim, x.Rank, x, smallest ? "argmin" : "argmax");
         return Squeeze(new ArgExtremeOp(d, smallest).Apply(x), d, keepDim);
     }
 

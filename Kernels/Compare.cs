@@ -28,7 +28,7 @@ internal static class CompareKernels
     /// <summary>Dense bool y = a (op) b; a null b stands for the number. NaN is unequal to everything.</summary>
     public static void Compare(Comparison op, Tensor y, Tensor a, Tensor? b, double number)
     {
-        RequireCpu(y, "compare");
+        KernelDevice.RequireCpu(y, "compare");
         switch (op)
         {
             case Comparison.Eq:
@@ -61,7 +61,7 @@ internal static class CompareKernels
     /// <summary>Dense y = condition ? a : b; a null a or b stands for its number. Bits are moved, so NaN payloads and signs of zero survive.</summary>
     public static void Where(Tensor y, Tensor condition, Tensor? a, double aNumber, Tensor? b, double bNumber)
     {
-        RequireCpu(y, "where");
+        KernelDevice.RequireCpu(y, "where");
         switch (y.DType)
         {
             case DType.F32:
@@ -102,12 +102,6 @@ internal static class CompareKernels
                 CompareLoop.Compare<byte, F>(y, a, b, (byte)number);
                 break;
         }
-    }
-
-    private static void RequireCpu(Tensor t, string name)
-    {
-        if (t.Device.Kind != DeviceKind.Cpu)
-            throw new KernelException($"{name}: no kernel for {t.Device}.");
     }
 
     private readonly struct EqFn : ICompareFn

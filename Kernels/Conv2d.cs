@@ -6,7 +6,7 @@ internal static unsafe class ConvEntries
     /// <summary>y = conv(x, w) + bias.</summary>
     public static void Forward(ConvShape s, Tensor x, Tensor w, Tensor? bias, Tensor y)
     {
-        RequireCpu(y, "conv2d");
+        KernelDevice.RequireCpu(y, "conv2d");
         using var dx = DenseInput.Of(x);
         using var dw = DenseInput.Of(w);
         using var db = DenseInput.Of(bias ?? w);
@@ -19,7 +19,7 @@ internal static unsafe class ConvEntries
     /// <summary>gx = the adjoint of x -> conv(x, w) at gy, + bias: also the transposed convolution.</summary>
     public static void DataGrad(ConvShape s, Tensor gy, Tensor w, Tensor? bias, Tensor gx)
     {
-        RequireCpu(gx, "conv2d_data_grad");
+        KernelDevice.RequireCpu(gx, "conv2d_data_grad");
         using var dy = DenseInput.Of(gy);
         using var dw = DenseInput.Of(w);
         using var db = DenseInput.Of(bias ?? w);
@@ -32,18 +32,12 @@ internal static unsafe class ConvEntries
     /// <summary>gw = the adjoint of w -> conv(x, w) at gy.</summary>
     public static void WeightGrad(ConvShape s, Tensor x, Tensor gy, Tensor gw)
     {
-        RequireCpu(gw, "conv2d_weight_grad");
+        KernelDevice.RequireCpu(gw, "conv2d_weight_grad");
         using var dx = DenseInput.Of(x);
         using var dy = DenseInput.Of(gy);
         if (gw.DType == DType.F32)
             Conv2dKernels.WeightGrad(s, dx.Tensor.Data<float>(), dy.Tensor.Data<float>(), gw.Data<float>());
         else
             Conv2dKernels.WeightGrad(s, dx.Tensor.Data<double>(), dy.Tensor.Data<double>(), gw.Data<double>());
-    }
-
-    private static void RequireCpu(Tensor t, string name)
-    {
-        if (t.Device.Kind != DeviceKind.Cpu)
-            throw new KernelException($"{name}: no kernel for {t.Device}.");
     }
 }

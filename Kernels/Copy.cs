@@ -8,7 +8,7 @@ internal static unsafe class CopyKernels
     /// <summary>destination = source, same dtype, any two layouts that do not overlap.</summary>
     public static void Copy(Tensor source, Tensor destination)
     {
-        RequireCpu(destination, "copy");
+        KernelDevice.RequireCpu(destination, "copy");
         if (source.Count == 0)
             return;
         switch (source.DType.Size())
@@ -28,7 +28,7 @@ internal static unsafe class CopyKernels
     /// <summary>Every element of a dense tensor = value.</summary>
     public static void Fill(Tensor y, double value)
     {
-        RequireCpu(y, "fill");
+        KernelDevice.RequireCpu(y, "fill");
         switch (y.DType)
         {
             case DType.F32:
@@ -57,7 +57,7 @@ internal static unsafe class CopyKernels
     /// </summary>
     public static void Cast(Tensor source, Tensor destination)
     {
-        RequireCpu(destination, "cast");
+        KernelDevice.RequireCpu(destination, "cast");
         if (source.Count == 0)
             return;
         switch (source.DType)
@@ -78,12 +78,6 @@ internal static unsafe class CopyKernels
                 CastFrom<byte>(source, destination);
                 break;
         }
-    }
-
-    private static void RequireCpu(Tensor t, string name)
-    {
-        if (t.Device.Kind != DeviceKind.Cpu)
-            throw new KernelException($"{name}: no kernel for {t.Device}.");
     }
 
     private static void FillWith<T>(Tensor y, T value) where T : unmanaged

@@ -138,8 +138,7 @@ internal static class GatherKernels
 
     private static void Require(Tensor t, string op, Tensor? x = null, Tensor? index = null)
     {
-        if (t.Device.Kind != DeviceKind.Cpu)
-            throw new KernelException($"{op}: no kernel for {t.Device}.");
+        KernelDevice.RequireCpu(t, op);
         if (!t.Layout.IsDense || x?.Layout.IsDense == false || index?.Layout.IsDense == false)
             throw new KernelException($"{op}: the kernel needs dense tensors; {t.Layout}, {x?.Layout}, {index?.Layout}.");
     }

@@ -18,11 +18,4 @@ internal readonly record struct Lines(long Outer, long N, long Inner)
 
     /// <summary>Where line number k starts.</summary>
     public long Start(long k) => k / Inner * N * Inner + k % Inner;
-
-    /// <summary>Every kernel along a dim begins with this.</summary>
-    public static void RequireCpu(Tensor y, string name)
-    {
-        if (y.Device.Kind != DeviceKind.Cpu)
-            throw new KernelException($"{name}: no kernel for {y.Device}.");
-    }
 }

@@ -12,8 +12,7 @@ internal static unsafe class MatMulKernels
     /// </summary>
     public static void Run(Tensor y, Tensor a, Tensor b, bool accumulate = false)
     {
-        if (y.Device.Kind != DeviceKind.Cpu)
-            throw new KernelException($"matmul: no kernel for {y.Device}.");
+        KernelDevice.RequireCpu(y, "matmul");
         Tensor? ownA = null, ownB = null;
         var pa = Operand.Of(a) ?? Operand.Of(ownA = Dense(a))!.Value;
         var pb = Operand.Of(b) ?? Operand.Of(ownB = Dense(b))!.Value;

@@ -28,12 +28,6 @@ internal abstract record NormGeometry
     public abstract void GradGrad(Tensor v, Tensor u, Tensor t, Tensor gy, Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor dgy, Tensor dx, Tensor dw);
 
     private protected static unsafe T* Pointer<T>(Tensor? t) where T : unmanaged => t is null ? null : t.Data<T>();
-
-    private protected static void RequireCpu(Tensor t)
-    {
-        if (t.Device.Kind != DeviceKind.Cpu)
-            throw new KernelException($"norm: no kernel for {t.Device}.");
-    }
 }
 
 /// <summary>Batch normalisation: x [batch, channels, length], one group per channel.</summary>
@@ -47,7 +41,7 @@ internal sealed unsafe record ChannelGeometry(long Batch, long Channels, long Le
 
     public override void Statistics(Tensor x, double eps, Tensor mean, Tensor variance, Tensor invStd)
     {
-        RequireCpu(x);
+        KernelDevice.RequireCpu(x, "normalize");
         if (x.DType == DType.F32)
             NormKernels.Statistics(Batch, Channels, Length, x.Data<float>(), eps, mean.Data<float>(), variance.Data<float>(), invStd.Data<float>());
         else
@@ -99,7 +93,7 @@ internal sealed unsafe record RowGeometry(RowNormShape Rows) : NormGeometry
 
     public override void Statistics(Tensor x, double eps, Tensor mean, Tensor variance, Tensor invStd)
     {
-        RequireCpu(x);
+        KernelDevice.RequireCpu(x, "normalize");
         if (x.DType == DType.F32)
             RowNormKernels.Statistics(Rows, x.Data<float>(), eps, mean.Data<float>(), variance.Data<float>(), invStd.Data<float>());
         else

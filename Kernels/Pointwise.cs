@@ -95,8 +95,7 @@ internal abstract class PointwiseKernel(string name, string cuda, int arity, Dom
     /// </summary>
     public void Run(Tensor y, Tensor a, Tensor? b = null, Tensor? c = null, double p = 0, double q = 0)
     {
-        if (y.Device.Kind != DeviceKind.Cpu)
-            throw new KernelException($"{name}: no kernel for {y.Device}.");
+        KernelDevice.RequireCpu(y, name);
         RunCpu(y, a, b, c, p, q);
     }
 

@@ -6,7 +6,7 @@ internal static unsafe class PoolEntries
     /// <summary>y = maxima of windows, index = where each came from, flat within its input plane.</summary>
     public static void Max(PoolShape s, Tensor x, Tensor y, Tensor index)
     {
-        RequireCpu(y, "max_pool2d");
+        KernelDevice.RequireCpu(y, "max_pool2d");
         using var dx = DenseInput.Of(x);
         if (y.DType == DType.F32)
             Pool2dKernels.MaxForward(s, dx.Tensor.Data<float>(), y.Data<float>(), index.Data<long>());
@@ -17,7 +17,7 @@ internal static unsafe class PoolEntries
     /// <summary>gx = gy scattered to the maxima.</summary>
     public static void MaxGrad(PoolShape s, Tensor gy, Tensor index, Tensor gx)
     {
-        RequireCpu(gx, "max_pool2d_grad");
+        KernelDevice.RequireCpu(gx, "max_pool2d_grad");
         using var dy = DenseInput.Of(gy);
         using var at = DenseInput.Of(index);
         if (gx.DType == DType.F32)
@@ -29,7 +29,7 @@ internal static unsafe class PoolEntries
     /// <summary>y = v read at the maxima: the adjoint of the scatter.</summary>
     public static void MaxGather(PoolShape s, Tensor v, Tensor index, Tensor y)
     {
-        RequireCpu(y, "max_pool2d_gather");
+        KernelDevice.RequireCpu(y, "max_pool2d_gather");
         using var dv = DenseInput.Of(v);
         using var at = DenseInput.Of(index);
         if (y.DType == DType.F32)
@@ -41,7 +41,7 @@ internal static unsafe class PoolEntries
     /// <summary>y = means of windows, or with <paramref name="adjoint"/> their adjoint.</summary>
     public static void Average(PoolShape s, bool countIncludePad, bool adjoint, Tensor x, Tensor y)
     {
-        RequireCpu(y, "avg_pool2d");
+        KernelDevice.RequireCpu(y, "avg_pool2d");
         using var dx = DenseInput.Of(x);
         if (y.DType == DType.F32)
             Average(s, countIncludePad, adjoint, dx.Tensor.Data<float>(), y.Data<float>());
@@ -52,7 +52,7 @@ internal static unsafe class PoolEntries
     /// <summary>y = means of even bins, or with <paramref name="adjoint"/> their adjoint.</summary>
     public static void AdaptiveAverage(long planes, long height, long width, long outH, long outW, bool adjoint, Tensor x, Tensor y)
     {
-        RequireCpu(y, "adaptive_avg_pool2d");
+        KernelDevice.RequireCpu(y, "adaptive_avg_pool2d");
         using var dx = DenseInput.Of(x);
         if (y.DType == DType.F32)
             AdaptiveAverage(planes, height, width, outH, outW, adjoint, dx.Tensor.Data<float>(), y.Data<float>());
@@ -75,11 +75,5 @@ internal static unsafe class PoolEntries
             Pool2dKernels.AdaptiveAvgGrad(planes, height, width, outH, outW, x, y);
         else
             Pool2dKernels.AdaptiveAvgForward(planes, height, width, outH, outW, x, y);
-    }
-
-    private static void RequireCpu(Tensor t, string name)
-    {
-        if (t.Device.Kind != DeviceKind.Cpu)
-            throw new KernelException($"{name}: no kernel for {t.Device}.");
     }
 }

@@ -34,7 +34,7 @@ internal static unsafe class RandomKernels
     /// <summary>Fills y (f32 or f64).</summary>
     public static void Run(Tensor y, Fill fill, Generator generator, double a = 0, double b = 1)
     {
-        Lines.RequireCpu(y, "random");
+        KernelDevice.RequireCpu(y, "random");
         int words = y.DType == DType.F32 ? 1 : 2;
         var (key, counter) = generator.Reserve(Blocks(y.Count, words));
         if (y.DType == DType.F32)
@@ -46,7 +46,7 @@ internal static unsafe class RandomKernels
     /// <summary>Fills y (i32, i64 or u8) with integers of [low, high).</summary>
     public static void Integers(Tensor y, Generator generator, long low, long high)
     {
-        Lines.RequireCpu(y, "randInt");
+        KernelDevice.RequireCpu(y, "randint");
         var (key, counter) = generator.Reserve(Blocks(y.Count, 2));
         switch (y.DType)
         {

@@ -33,8 +33,7 @@ internal abstract class ReduceKernel(string name, (string Pre, string Combine, s
     /// <summary>Reduces x over the dims marked in the mask; y is dense and has the remaining dims in order.</summary>
     public void Run(Tensor y, Tensor x, ReadOnlySpan<bool> reduced)
     {
-        if (y.Device.Kind != DeviceKind.Cpu)
-            throw new KernelException($"{name}: no kernel for {y.Device}.");
+        KernelDevice.RequireCpu(y, name);
         RunCpu(y, x, reduced);
     }
 

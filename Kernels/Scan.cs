@@ -6,7 +6,7 @@ internal static unsafe class ScanEntry
     /// <summary>y[i] = x[0] + ... + x[i] along the dim, or x[i] + ... + x[n-1] when reversed.</summary>
     public static void CumSum(Tensor y, Tensor x, int dim, bool reverse)
     {
-        Lines.RequireCpu(y, "cumSum");
+        KernelDevice.RequireCpu(y, "cumsum");
         using var dense = DenseInput.Of(x);
         var lines = Lines.Of(y.Layout, dim);
         switch (y.DType)
@@ -29,7 +29,7 @@ internal static unsafe class ScanEntry
     /// <summary>y[i] = the product of all elements of the line but element i.</summary>
     public static void Others(Tensor y, Tensor x, int dim)
     {
-        Lines.RequireCpu(y, "prodOfOthers");
+        KernelDevice.RequireCpu(y, "prod_of_others");
         using var dense = DenseInput.Of(x);
         var lines = Lines.Of(y.Layout, dim);
         if (y.DType == DType.F32)
@@ -41,7 +41,7 @@ internal static unsafe class ScanEntry
     /// <summary>y[i] = x[i+1] - x[i], one shorter than x; the adjoint is y[i] = x[i-1] - x[i] with nothing beyond the ends, one longer.</summary>
     public static void Difference(Tensor y, Tensor x, int dim, bool adjoint)
     {
-        Lines.RequireCpu(y, "diff");
+        KernelDevice.RequireCpu(y, "diff");
         using var dense = DenseInput.Of(x);
         Lines lx = Lines.Of(x.Layout, dim), ly = Lines.Of(y.Layout, dim);
         if (y.DType == DType.F32)

@@ -6,7 +6,7 @@ internal static unsafe class SoftmaxEntry
     /// <summary>y = exp(x) / sum of exp(x) along the dim.</summary>
     public static void Softmax(Tensor y, Tensor x, int dim)
     {
-        Lines.RequireCpu(y, "softmax");
+        KernelDevice.RequireCpu(y, "softmax");
         using var dense = DenseInput.Of(x);
         var (outer, n, inner) = Lines.Of(y.Layout, dim);
         if (y.DType == DType.F32)
@@ -18,7 +18,7 @@ internal static unsafe class SoftmaxEntry
     /// <summary>y = x - log(sum of exp(x)) along the dim.</summary>
     public static void LogSoftmax(Tensor y, Tensor x, int dim)
     {
-        Lines.RequireCpu(y, "logSoftmax");
+        KernelDevice.RequireCpu(y, "log_softmax");
         using var dense = DenseInput.Of(x);
         var (outer, n, inner) = Lines.Of(y.Layout, dim);
         if (y.DType == DType.F32)
@@ -30,7 +30,7 @@ internal static unsafe class SoftmaxEntry
     /// <summary>y = log(sum of exp(x)) along the dim, which y has with size 1.</summary>
     public static void LogSumExp(Tensor y, Tensor x, int dim)
     {
-        Lines.RequireCpu(y, "logSumExp");
+        KernelDevice.RequireCpu(y, "logsumexp");
         using var dense = DenseInput.Of(x);
         var (outer, n, inner) = Lines.Of(x.Layout, dim);
         if (y.DType == DType.F32)
@@ -42,7 +42,7 @@ internal static unsafe class SoftmaxEntry
     /// <summary>gx = y (g - sum of g y along the dim).</summary>
     public static void SoftmaxGrad(Tensor gx, Tensor g, Tensor y, int dim)
     {
-        Lines.RequireCpu(gx, "softmaxGrad");
+        KernelDevice.RequireCpu(gx, "softmax_grad");
         using DenseInput dg = DenseInput.Of(g), dy = DenseInput.Of(y);
         var (outer, n, inner) = Lines.Of(gx.Layout, dim);
         if (gx.DType == DType.F32)
@@ -54,7 +54,7 @@ internal static unsafe class SoftmaxEntry
     /// <summary>gx = g - exp(y) sum of g along the dim.</summary>
     public static void LogSoftmaxGrad(Tensor gx, Tensor g, Tensor y, int dim)
     {
-        Lines.RequireCpu(gx, "logSoftmaxGrad");
+        KernelDevice.RequireCpu(gx, "log_softmax_grad");
         using DenseInput dg = DenseInput.Of(g), dy = DenseInput.Of(y);
         var (outer, n, inner) = Lines.Of(gx.Layout, dim);
         if (gx.DType == DType.F32)
@@ -66,7 +66,7 @@ internal static unsafe class SoftmaxEntry
     /// <summary>loss [rows] of logits x [rows, classes] and i64 targets [rows].</summary>
     public static void CrossEntropy(Tensor loss, Tensor x, Tensor targets, long ignoreIndex, double smoothing)
     {
-        Lines.RequireCpu(loss, "crossEntropy");
+        KernelDevice.RequireCpu(loss, "cross_entropy");
         using DenseInput dx = DenseInput.Of(x), dt = DenseInput.Of(targets);
         long rows = x.Layout.Dims[0], classes = x.Layout.Dims[1];
         CheckTargets(dt.Tensor, rows, classes, ignoreIndex, x);
@@ -79,7 +79,7 @@ internal static unsafe class SoftmaxEntry
     /// <summary>gx [rows, classes] = (softmax(x) - smoothed one-hot of the target) times scale [rows].</summary>
     public static void CrossEntropyGrad(Tensor gx, Tensor x, Tensor targets, Tensor scale, long ignoreIndex, double smoothing)
     {
-        Lines.RequireCpu(gx, "crossEntropyGrad");
+        KernelDevice.RequireCpu(gx, "cross_entropy_grad");
         using DenseInput dx = DenseInput.Of(x), dt = DenseInput.Of(targets), ds = DenseInput.Of(scale);
         long rows = x.Layout.Dims[0], classes = x.Layout.Dims[1];
         CheckTargets(dt.Tensor, rows, classes, ignoreIndex, x);
@@ -94,6 +94,6 @@ internal static unsafe class SoftmaxEntry
         long* t = targets.Data<long>();
         long bad = CrossEntropyKernels.FirstBadTarget(rows, classes, t, ignoreIndex);
         if (bad >= 0)
-            throw new ShapeException($"crossEntropy: target {t[bad]} of row {bad} is no class; logits = {x.Describe()}, ignoreIndex = {ignoreIndex}. Use 0..{classes - 1}.");
+            throw new ShapeException($"cross_entropy: target {t[bad]} of row {bad} is no class; logits = {x.Describe()}, ignoreIndex = {ignoreIndex}. Use 0..{classes - 1}.");
     }
 }

@@ -6,7 +6,7 @@ internal static unsafe class UpsampleEntries
     /// <summary>y [..., height*factor, width*factor]: every pixel of x [..., height, width] becomes a square. Any dtype.</summary>
     public static void Nearest(Tensor x, Tensor y, long factor)
     {
-        RequireCpu(y);
+        KernelDevice.RequireCpu(y, "upsample");
         using var dense = DenseInput.Of(x);
         var (planes, height, width) = Planes(x.Layout);
         switch (x.DType.Size())
@@ -26,7 +26,7 @@ internal static unsafe class UpsampleEntries
     /// <summary>y [..., height, width]: the sums over the squares of x [..., height*factor, width*factor]. f32 and f64.</summary>
     public static void Sums(Tensor x, Tensor y, long factor)
     {
-        RequireCpu(y);
+        KernelDevice.RequireCpu(y, "upsample");
         using var dense = DenseInput.Of(x);
         var (planes, height, width) = Planes(y.Layout);
         if (x.DType == DType.F32)
@@ -39,11 +39,5 @@ internal static unsafe class UpsampleEntries
     {
         var dims = small.Dims;
         return (Shape.Product(dims[..^2]), dims[^2], dims[^1]);
-    }
-
-    private static void RequireCpu(Tensor t)
-    {
-        if (t.Device.Kind != DeviceKind.Cpu)
-            throw new KernelException($"upsample: no kernel for {t.Device}.");
     }
 }

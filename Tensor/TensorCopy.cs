@@ -31,7 +31,7 @@ public static unsafe class TensorCopy
         /// <summary>All elements in row-major order, copied.</summary>
         public T[] ToArray<T>() where T : unmanaged
         {
-            CheckType<T>(t, "toArray");
+            CheckType<T>(t, "to_array");
             var result = new T[t.Count];
             t.CopyTo(result.AsSpan());
             return result;
@@ -40,9 +40,9 @@ public static unsafe class TensorCopy
         /// <summary>All elements in row-major order, copied into a span of exactly that length.</summary>
         public void CopyTo<T>(Span<T> destination) where T : unmanaged
         {
-            CheckType<T>(t, "copyTo");
+            CheckType<T>(t, "copy_to");
             if (destination.Length != t.Count)
-                throw new ShapeException($"copyTo: the span holds {destination.Length} elements, {t.Describe()} has {t.Count}.");
+                throw new ShapeException($"copy_to: the span holds {destination.Length} elements, {t.Describe()} has {t.Count}.");
             T* source = t.Data<T>();
             if (t.Layout.IsDense)
             {
@@ -58,10 +58,10 @@ public static unsafe class TensorCopy
         /// <summary>Overwrites a dense tensor with row-major values.</summary>
         public void CopyFrom<T>(ReadOnlySpan<T> source) where T : unmanaged
         {
-            CheckType<T>(t, "copyFrom");
+            CheckType<T>(t, "copy_from");
             if (source.Length != t.Count)
-                throw new ShapeException($"copyFrom: {source.Length} values do not fill {t.Describe()}, which has {t.Count} elements.");
-            CheckDense(t, "copyFrom");
+                throw new ShapeException($"copy_from: {source.Length} values do not fill {t.Describe()}, which has {t.Count} elements.");
+            CheckDense(t, "copy_from");
             source.CopyTo(new Span<T>(t.Data<T>(), source.Length));
             t.Storage.BumpVersion();
         }
@@ -69,17 +69,17 @@ public static unsafe class TensorCopy
         /// <summary>The elements of a dense tensor in place. Valid until the tensor's scope closes.</summary>
         public ReadOnlySpan<T> AsSpan<T>() where T : unmanaged
         {
-            CheckType<T>(t, "asSpan");
-            CheckDense(t, "asSpan");
+            CheckType<T>(t, "as_span");
+            CheckDense(t, "as_span");
             if (t.Count > int.MaxValue)
-                throw new ShapeException($"asSpan: {t.Describe()} has {t.Count} elements; a span holds at most {int.MaxValue}. Slice it first.");
+                throw new ShapeException($"as_span: {t.Describe()} has {t.Count} elements; a span holds at most {int.MaxValue}. Slice it first.");
             return new ReadOnlySpan<T>(t.Data<T>(), (int)t.Count);
         }
 
         /// <summary>The elements in place, with their strides, as the framework's exchange type. Flipped dims have no such form.</summary>
         public ReadOnlyTensorSpan<T> AsReadOnlyTensorSpan<T>() where T : unmanaged
         {
-            CheckType<T>(t, "asReadOnlyTensorSpan");
+            CheckType<T>(t, "as_read_only_tensor_span");
             if (t.Rank == 0)
                 return new ReadOnlyTensorSpan<T>(t.Data<T>(), 1, [1], []);
             var lengths = new nint[t.Rank];
@@ -87,7 +87,7 @@ public static unsafe class TensorCopy
             for (int i = 0; i < t.Rank; i++)
             {
                 if (t.Layout.Strides[i] < 0)
-                    throw new ShapeException($"asReadOnlyTensorSpan: dim {i} of {t.Describe()} is flipped (stride {t.Layout.Strides[i]}). Call Contiguous() first.");
+                    throw new ShapeException($"as_read_only_tensor_span: dim {i} of {t.Describe()} is flipped (stride {t.Layout.Strides[i]}). Call Contiguous() first.");
                 lengths[i] = (nint)t.Layout.Dims[i];
                 strides[i] = lengths[i] <= 1 ? 0 : (nint)t.Layout.Strides[i];
             }

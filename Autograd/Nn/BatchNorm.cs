@@ -19,7 +19,7 @@ public sealed class BatchNorm : Module
     public BatchNorm(long channels, double? momentum = 0.1, double eps = 1e-5, bool affine = true, DType dtype = DType.F32, Device? device = null)
     {
         (_momentum, _eps) = (momentum, eps);
-        using var scope = TensorScope.Begin("batchNorm");
+        using var scope = TensorScope.Begin("batch_norm");
         if (affine)
         {
             Weight = Add("weight", Tensor.Ones([channels], dtype, device));

@@ -40,7 +40,7 @@ public sealed class ConvTranspose2d : Module
         Check.That(groups >= 1 && inChannels % groups == 0 && outChannels % groups == 0,
             "conv_transpose2d", $"{groups} groups do not divide {inChannels} channels in and {outChannels} out. Choose a common divisor.");
         (_stride, _padding, _outputPadding, _dilation, _groups) = (stride, padding, outputPadding, dilation, groups);
-        using var scope = TensorScope.Begin("convTranspose2d");
+        using var scope = TensorScope.Begin("conv_transpose2d");
         Weight = Add("weight", Init.DefaultWeight([inChannels, outChannels / groups, kernel, kernel], generator, dtype, device));
         if (bias)
             Bias = Add("bias", Init.DefaultBias(Weight.Shape, outChannels, generator, dtype, device));

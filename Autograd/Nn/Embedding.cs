@@ -26,7 +26,7 @@ public sealed class EmbeddingBag : Module
     public EmbeddingBag(long rows, long width, Generator generator, BagMode mode = BagMode.Mean, DType dtype = DType.F32, Device? device = null)
     {
         _mode = mode;
-        using var scope = TensorScope.Begin("embeddingBag");
+        using var scope = TensorScope.Begin("embedding_bag");
         Weight = Add("weight", Init.Normal([rows, width], 1, generator, dtype, device));
     }
 

@@ -19,14 +19,14 @@ public sealed class FlatView
     {
         _parameters = module.Parameters();
         if (_parameters.Count == 0)
-            throw new UsageException($"flatView: {module.GetType().Name} has no parameters. Flatten a module that has some.");
+            throw new UsageException($"flat_view: {module.GetType().Name} has no parameters. Flatten a module that has some.");
         var first = _parameters[0];
         foreach (var p in _parameters)
         {
-            Check.SameDType(p, first, "flatView", p.Name, first.Name);
-            Check.SameDevice(p, first, "flatView", p.Name, first.Name);
+            Check.SameDType(p, first, "flat_view", p.Name, first.Name);
+            Check.SameDevice(p, first, "flat_view", p.Name, first.Name);
             if (p.Storage.IsSlice)
-                throw new UsageException($"flatView: parameter '{p.Name}' lives in a flat block already. Use the view that was made first.");
+                throw new UsageException($"flat_view: parameter '{p.Name}' lives in a flat block already. Use the view that was made first.");
         }
         _offsets = new long[_parameters.Count + 1];
         for (int i = 0; i < _parameters.Count; i++)
@@ -102,14 +102,14 @@ public sealed class FlatView
     {
         var p = _parameters[i];
         if (!ReferenceEquals(p.Storage, _values[i].Storage))
-            throw new UsageException($"flatView: parameter '{p.Name}' grew and has left the block. Make a new module, or grow before flattening.");
+            throw new UsageException($"flat_view: parameter '{p.Name}' grew and has left the block. Make a new module, or grow before flattening.");
         var g = p.Grad;
         if (g is not null && ReferenceEquals(g.Storage, _gradients[i].Storage))
             return;
         if (g is { IsAlive: true })
         {
-            Check.ShapeIs(g, p.Shape, "flatView", $"gradient of '{p.Name}'");
-            Check.SameDType(g, p, "flatView", "gradient", p.Name);
+            Check.ShapeIs(g, p.Shape, "flat_view", $"gradient of '{p.Name}'");
+            Check.SameDType(g, p, "flat_view", "gradient", p.Name);
             CopyKernels.Copy(g, _gradients[i]);
             g.Dispose();
         }

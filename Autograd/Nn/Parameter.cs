@@ -36,9 +36,9 @@ public sealed class Parameter : Tensor
         {
             if (value is not null)
             {
-                Check.ShapeIs(value, Shape, "gradMask", "mask");
-                Check.SameDType(value, this, "gradMask", "mask", Name);
-                Check.SameDevice(value, this, "gradMask", "mask", Name);
+                Check.ShapeIs(value, Shape, "grad_mask", "mask");
+                Check.SameDType(value, this, "grad_mask", "mask", Name);
+                Check.SameDevice(value, this, "grad_mask", "mask", Name);
                 value = Copy(value);
             }
             _mask?.Dispose();

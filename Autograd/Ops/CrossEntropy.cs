@@ -4,7 +4,7 @@ namespace Native;
 /// Softmax and cross-entropy of integer targets in one kernel: logits [rows, classes] and i64 targets [rows] give losses [rows]. Rows whose target
 /// is <paramref name="ignoreIndex"/> have loss and gradient 0. <paramref name="smoothing"/> of each target's mass is spread over all classes.
 /// </summary>
-internal sealed class SoftmaxCrossEntropyOp(long ignoreIndex, double smoothing) : StructuredOp("softmaxCrossEntropy")
+internal sealed class SoftmaxCrossEntropyOp(long ignoreIndex, double smoothing) : StructuredOp("softmax_cross_entropy")
 {
     public override OutputSpecs Infer(Inputs x)
     {
@@ -26,15 +26,15 @@ internal sealed class SoftmaxCrossEntropyOp(long ignoreIndex, double smoothing) 
     internal static IEnumerable<ErrorSample> Errors()
     {
         var op = new SoftmaxCrossEntropyOp(-100, 0);
-        yield return new("class", () => op.Apply(Tensor.Zeros([2, 3]), Tensor.From<long>(0, 3)), "crossEntropy: target 3 of row 1 is no class; logits = f32[2,3]@cpu");
-        yield return new("rank", () => op.Apply(Tensor.Zeros([3]), Tensor.From<long>(0)), "softmaxCrossEntropy: logits must have 2 dims [rows, classes]");
-        yield return new("rows", () => op.Apply(Tensor.Zeros([2, 3]), Tensor.From<long>(0)), "softmaxCrossEntropy: index must have shape [2]");
-        yield return new("dtype", () => op.Apply(Tensor.Zeros([1, 3]), Tensor.Zeros([1])), "softmaxCrossEntropy: indices must be i64");
+        yield return new("class", () => op.Apply(Tensor.Zeros([2, 3]), Tensor.From<long>(0, 3)), "cross_entropy: target 3 of row 1 is no class; logits = f32[2,3]@cpu");
+        yield return new("rank", () => op.Apply(Tensor.Zeros([3]), Tensor.From<long>(0)), "softmax_cross_entropy: logits must have 2 dims [rows, classes]");
+        yield return new("rows", () => op.Apply(Tensor.Zeros([2, 3]), Tensor.From<long>(0)), "softmax_cross_entropy: index must have shape [2]");
+        yield return new("dtype", () => op.Apply(Tensor.Zeros([1, 3]), Tensor.Zeros([1])), "softmax_cross_entropy: indices must be i64");
     }
 }
 
 /// <summary>(softmax(x) - smoothed one-hot) scale, per row: the derivative of <see cref="SoftmaxCrossEntropyOp"/>.</summary>
-internal sealed class SoftmaxCrossEntropyGradOp(long ignoreIndex, double smoothing) : StructuredOp("softmaxCrossEntropyGrad")
+internal sealed class SoftmaxCrossEntropyGradOp(long ignoreIndex, double smoothing) : StructuredOp("softmax_cross_entropy_grad")
 {
     public override OutputSpecs Infer(Inputs x) => [new(x[0].Layout.Dense(), x[0].DType)];
 

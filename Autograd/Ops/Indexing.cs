@@ -16,7 +16,7 @@ internal sealed class IndexSelectOp(int dim) : StructuredOp("index_select")
     public override void Forward(Inputs x, Outputs y)
     {
         var source = x[0];
-        GatherKernels.CheckRange(x[1], source.Layout.Dims[dim], "indexSelect", () => $"dim {dim} of {source.Describe()}");
+        GatherKernels.CheckRange(x[1], source.Layout.Dims[dim], "index_select", () => $"dim {dim} of {source.Describe()}");
         GatherKernels.IndexSelect(y[0], source, x[1], dim);
     }
 
@@ -35,10 +35,10 @@ internal sealed class IndexSelectOp(int dim) : StructuredOp("index_select")
 
     internal static IEnumerable<ErrorSample> Errors()
     {
-        yield return new("range", () => Tensor.Zeros([5, 2]).TakeRows(Tensor.From(0L, 7L)), "indexSelect: index[1] = 7 is out of range; dim 0 of f32[5,2]@cpu has 5 elements. Use 0..4.");
-        yield return new("negative", () => Tensor.Zeros([5, 2]).TakeRows(Tensor.From(-1L)), "indexSelect: index[0] = -1 is out of range");
-        yield return new("dtype", () => Tensor.Zeros([5, 2]).TakeRows(Tensor.From(1)), "indexSelect: index must be i64; index = i32[1]@cpu.");
-        yield return new("rank", () => Tensor.Zeros([5, 2]).TakeRows(Tensor.Zeros([1, 1], DType.I64)), "indexSelect: index must have 1 dims");
+        yield return new("range", () => Tensor.Zeros([5, 2]).TakeRows(Tensor.From(0L, 7L)), "index_select: index[1] = 7 is out of range; dim 0 of f32[5,2]@cpu has 5 elements. Use 0..4.");
+        yield return new("negative", () => Tensor.Zeros([5, 2]).TakeRows(Tensor.From(-1L)), "index_select: index[0] = -1 is out of range");
+        yield return new("dtype", () => Tensor.Zeros([5, 2]).TakeRows(Tensor.From(1)), "index_select: index must be i64; index = i32[1]@cpu.");
+        yield return new("rank", () => Tensor.Zeros([5, 2]).TakeRows(Tensor.Zeros([1, 1], DType.I64)), "index_select: index must have 1 dims");
         yield return new("token", () => Tensor.Embedding(Tensor.Zeros([5, 2]), Tensor.From([1L, 2L, 3L, 9L], [2, 2])), "embedding: index[1,1] = 9 is out of range; dim 0 of f32[5,2]@cpu has 5 elements.");
     }
 
@@ -53,7 +53,7 @@ internal sealed class IndexAddOp(int dim, Shape shape) : StructuredOp("index_add
     public override void Forward(Inputs x, Outputs y)
     {
         var target = y[0];
-        GatherKernels.CheckRange(x[1], shape[dim], "indexAdd", () => $"dim {dim} of {target.Describe()}");
+        GatherKernels.CheckRange(x[1], shape[dim], "index_add", () => $"dim {dim} of {target.Describe()}");
         GatherKernels.IndexAdd(target, x.Optional(0), x[1], x[2], dim);
     }
 
@@ -85,12 +85,12 @@ internal sealed class IndexAddOp(int dim, Shape shape) : StructuredOp("index_add
     internal static IEnumerable<ErrorSample> Errors()
     {
         var x = Tensor.Zeros([5, 2]);
-        yield return new("range", () => x.IndexAdd(0, Tensor.From(5L), Tensor.Zeros([1, 2])), "indexAdd: index[0] = 5 is out of range; dim 0 of f32[5,2]@cpu has 5 elements.");
-        yield return new("source", () => x.IndexAdd(0, Tensor.From(1L), Tensor.Zeros([2, 2])), "indexAdd: source must have shape [1,2]; source = f32[2,2]@cpu.");
-        yield return new("bool", () => Tensor.Zeros([2], DType.Bool).IndexAdd(0, Tensor.From(1L), Tensor.Zeros([1], DType.Bool)), "indexAdd: needs f32, f64, i32 or i64; input = bool[2]@cpu.");
-        yield return new("offsets start", () => Tensor.EmbeddingBag(x, Tensor.From(1L), Tensor.From(1L)), "embeddingBag: offsets[0] must be 0, not 1");
-        yield return new("offsets order", () => Tensor.EmbeddingBag(x, Tensor.From(1L, 2L), Tensor.From(0L, 2L, 1L)), "embeddingBag: offsets[2] = 1 is below the offset before it, 2.");
-        yield return new("offsets end", () => Tensor.EmbeddingBag(x, Tensor.From(1L, 2L), Tensor.From(0L, 3L)), "embeddingBag: offsets[1] = 3 is beyond the 2 indices.");
+        yield return new("range", () => x.IndexAdd(0, Tensor.From(5L), Tensor.Zeros([1, 2])), "index_add: index[0] = 5 is out of range; dim 0 of f32[5,2]@cpu has 5 elements.");
+        yield return new("source", () => x.IndexAdd(0, Tensor.From(1L), Tensor.Zeros([2, 2])), "index_add: source must have shape [1,2]; source = f32[2,2]@cpu.");
+        yield return new("bool", () => Tensor.Zeros([2], DType.Bool).IndexAdd(0, Tensor.From(1L), Tensor.Zeros([1], DType.Bool)), "index_add: needs f32, f64, i32 or i64; input = bool[2]@cpu.");
+        yield return new("offsets start", () => Tensor.EmbeddingBag(x, Tensor.From(1L), Tensor.From(1L)), "embedding_bag: offsets[0] must be 0, not 1");
+        yield return new("offsets order", () => Tensor.EmbeddingBag(x, Tensor.From(1L, 2L), Tensor.From(0L, 2L, 1L)), "embedding_bag: offsets[2] = 1 is below the offset before it, 2.");
+        yield return new("offsets end", () => Tensor.EmbeddingBag(x, Tensor.From(1L, 2L), Tensor.From(0L, 3L)), "embedding_bag: offsets[1] = 3 is beyond the 2 indices.");
     }
 }
 
@@ -142,7 +142,7 @@ internal sealed class ScatterAddOp(int dim, Shape shape) : StructuredOp("scatter
     public override void Forward(Inputs x, Outputs y)
     {
         var target = y[0];
-        GatherKernels.CheckRange(x[1], shape[dim], "scatterAdd", () => $"dim {dim} of {target.Describe()}");
+        GatherKernels.CheckRange(x[1], shape[dim], "scatter_add", () => $"dim {dim} of {target.Describe()}");
         GatherKernels.ScatterAdd(target, x.Optional(0), x[1], x[2], dim);
     }
 
@@ -170,9 +170,9 @@ internal sealed class ScatterAddOp(int dim, Shape shape) : StructuredOp("scatter
     internal static IEnumerable<ErrorSample> Errors()
     {
         var x = Tensor.Zeros([2, 3]);
-        yield return new("range", () => x.ScatterAdd(1, Tensor.From([0L, -2L], [2, 1]), Tensor.Zeros([2, 1])), "scatterAdd: index[1,0] = -2 is out of range; dim 1 of f32[2,3]@cpu has 3 elements.");
-        yield return new("source", () => x.ScatterAdd(1, Tensor.From([0L, 1L], [2, 1]), Tensor.Zeros([1, 1])), "scatterAdd: dim 0 of index is larger than that of the source");
-        yield return new("dtype", () => x.ScatterAdd(1, Tensor.From([0L, 1L], [2, 1]), Tensor.Zeros([2, 1], DType.F64)), "scatterAdd: operands have different dtypes; input = f32[2,3]@cpu, source = f64[2,1]@cpu");
+        yield return new("range", () => x.ScatterAdd(1, Tensor.From([0L, -2L], [2, 1]), Tensor.Zeros([2, 1])), "scatter_add: index[1,0] = -2 is out of range; dim 1 of f32[2,3]@cpu has 3 elements.");
+        yield return new("source", () => x.ScatterAdd(1, Tensor.From([0L, 1L], [2, 1]), Tensor.Zeros([1, 1])), "scatter_add: dim 0 of index is larger than that of the source");
+        yield return new("dtype", () => x.ScatterAdd(1, Tensor.From([0L, 1L], [2, 1]), Tensor.Zeros([2, 1], DType.F64)), "scatter_add: operands have different dtypes; input = f32[2,3]@cpu, source = f64[2,1]@cpu");
     }
 }
 
@@ -200,8 +200,8 @@ public static class TensorIndexing
         /// <summary>The elements of one dim at the positions of an index vector, in its order: <c>y[o, j, i] = x[o, index[j], i]</c>.</summary>
         public Tensor IndexSelect(int dim, Tensor index)
         {
-            int d = Check.Dim(dim, x.Rank, x, "indexSelect");
-            CheckVector(index, "indexSelect", "index");
+            int d = Check.Dim(dim, x.Rank, x, "index_select");
+            CheckVector(index, "index_select", "index");
             return new IndexSelectOp(d).Apply(x.Contiguous(), index.Contiguous());
         }
 
@@ -211,12 +211,12 @@ public static class TensorIndexing
         /// <summary>A copy of x to which the elements of <paramref name="source"/> along one dim are added where the index vector says, in its order.</summary>
         public Tensor IndexAdd(int dim, Tensor index, Tensor source)
         {
-            int d = Check.Dim(dim, x.Rank, x, "indexAdd");
-            CheckVector(index, "indexAdd", "index");
-            CheckSum(x, source, "indexAdd");
+            int d = Check.Dim(dim, x.Rank, x, "index_add");
+            CheckVector(index, "index_add", "index");
+            CheckSum(x, source, "index_add");
             var want = x.Shape.ToArray();
             want[d] = index.Count;
-            Check.ShapeIs(source, want, "indexAdd", "source");
+            Check.ShapeIs(source, want, "index_add", "source");
             return new IndexAddOp(d, x.Shape).Apply(x, index.Contiguous(), source.Contiguous());
         }
 
@@ -237,11 +237,11 @@ public static class TensorIndexing
         /// </summary>
         public Tensor ScatterAdd(int dim, Tensor index, Tensor source)
         {
-            int d = Check.Dim(dim, x.Rank, x, "scatterAdd");
-            Check.DTypeIs(index, DType.I64, "scatterAdd", "index");
-            CheckSum(x, source, "scatterAdd");
-            var part = CropTo(source, index, -1, "scatterAdd", "source").Contiguous();
-            var touched = CropTo(x, index, d, "scatterAdd", "input");
+            int d = Check.Dim(dim, x.Rank, x, "scatter_add");
+            Check.DTypeIs(index, DType.I64, "scatter_add", "index");
+            CheckSum(x, source, "scatter_add");
+            var part = CropTo(source, index, -1, "scatter_add", "source").Contiguous();
+            var touched = CropTo(x, index, d, "scatter_add", "input");
             if (touched.Shape == x.Shape)
                 return new ScatterAddOp(d, x.Shape).Apply(x, index.Contiguous(), part);
             // The index reaches only a corner of x: sum there, and add the corner.
@@ -255,9 +255,9 @@ public static class TensorIndexing
         /// <summary>1 at the class each index names, 0 elsewhere: the index's shape with a last dim of <paramref name="classes"/>.</summary>
         public Tensor OneHot(long classes, DType dtype = DType.F32)
         {
-            Check.DTypeIs(x, DType.I64, "oneHot", "index");
-            Check.That(classes > 0, "oneHot", $"the number of classes must be positive, not {classes}; index = {x.Describe()}.");
-            GatherKernels.CheckRange(x.Contiguous(), classes, "oneHot", () => "the list of classes");
+            Check.DTypeIs(x, DType.I64, "one_hot", "index");
+            Check.That(classes > 0, "one_hot", $"the number of classes must be positive, not {classes}; index = {x.Describe()}.");
+            GatherKernels.CheckRange(x.Contiguous(), classes, "one_hot", () => "the list of classes");
             return x.Unsqueeze(-1).Eq(Tensor.Arange(classes, x.Device)).To(dtype);
         }
 
@@ -282,10 +282,10 @@ public static class TensorIndexing
         /// </summary>
         public static Tensor EmbeddingBag(Tensor weight, Tensor index, Tensor offsets, BagMode mode = BagMode.Mean)
         {
-            Check.Float(weight, "embeddingBag", "weight");
-            Check.Rank(weight, 2, "embeddingBag", "weight", "[rows, width]");
-            CheckVector(index, "embeddingBag", "index");
-            CheckVector(offsets, "embeddingBag", "offsets");
+            Check.Float(weight, "embedding_bag", "weight");
+            Check.Rank(weight, 2, "embedding_bag", "weight", "[rows, width]");
+            CheckVector(index, "embedding_bag", "index");
+            CheckVector(offsets, "embedding_bag", "offsets");
             var (bags, sizes) = Bags(offsets.ToArray<long>(), index.Count);
             var sums = new IndexAddOp(0, [offsets.Count, weight.Layout.Dims[1]]).Apply(null, Tensor.From(bags, [bags.Length], weight.Device), weight.TakeRows(index));
             return mode == BagMode.Sum ? sums : sums / Tensor.From(sizes, [sizes.Length, 1], weight.Device).To(weight.DType);
@@ -294,7 +294,7 @@ public static class TensorIndexing
         /// <summary>Bags of equal size: row b of the index [bags, size] is bag b.</summary>
         public static Tensor EmbeddingBag(Tensor weight, Tensor index, BagMode mode = BagMode.Mean)
         {
-            Check.Rank(index, 2, "embeddingBag", "index", "[bags, size], or give offsets,");
+            Check.Rank(index, 2, "embedding_bag", "index", "[bags, size], or give offsets,");
             var sums = Tensor.Embedding(weight, index).Sum(1);
             return mode == BagMode.Sum ? sums : sums / Math.Max(1, index.Layout.Dims[1]);
         }
@@ -305,14 +305,14 @@ public static class TensorIndexing
     {
         var bags = new long[count];
         var sizes = new double[offsets.Length];
-        Check.That(offsets.Length > 0 || count == 0, "embeddingBag", $"no offsets for {count} indices. Give each bag's first position.");
+        Check.That(offsets.Length > 0 || count == 0, "embedding_bag", $"no offsets for {count} indices. Give each bag's first position.");
         for (int b = 0; b < offsets.Length; b++)
         {
             long from = offsets[b], to = b + 1 < offsets.Length ? offsets[b + 1] : count;
-            Check.That(b > 0 || from == 0, "embeddingBag", $"offsets[0] must be 0, not {from}: every index belongs to a bag.");
-            Check.That(from <= count, "embeddingBag", $"offsets[{b}] = {from} is beyond the {count} indices.");
-            Check.That(to >= from, "embeddingBag", $"offsets[{b + 1}] = {to} is below the offset before it, {from}. Offsets must not decrease.");
-            Check.That(to <= count, "embeddingBag", $"offsets[{b + 1}] = {to} is beyond the {count} indices.");
+            Check.That(b > 0 || from == 0, "embedding_bag", $"offsets[0] must be 0, not {from}: every index belongs to a bag.");
+            Check.That(from <= count, "embedding_bag", $"offsets[{b}] = {from} is beyond the {count} indices.");
+            Check.That(to >= from, "embedding_bag", $"offsets[{b + 1}] = {to} is below the offset before it, {from}. Offsets must not decrease.");
+            Check.That(to <= count, "embedding_bag", $"offsets[{b + 1}] = {to} is beyond the {count} indices.");
             bags.AsSpan((int)from, (int)(to - from)).Fill(b);
             sizes[b] = Math.Max(1, to - from);
         }

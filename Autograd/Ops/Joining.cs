@@ -163,8 +163,8 @@ public static class TensorJoining
         /// <summary>Every element of one dim <paramref name="count"/> times in a row.</summary>
         public Tensor RepeatInterleave(long count, int dim)
         {
-            int d = Check.Dim(dim, x.Rank, x, "repeatInterleave");
-            Check.That(count >= 0, "repeatInterleave", $"the count must not be negative; count = {count}, input = {x.Describe()}.");
+            int d = Check.Dim(dim, x.Rank, x, "repeat_interleave");
+            Check.That(count >= 0, "repeat_interleave", $"the count must not be negative; count = {count}, input = {x.Describe()}.");
             var dims = x.Shape.ToArray();
             long outer = Shape.Product(dims.AsSpan(0, d + 1)), inner = Shape.Product(dims.AsSpan(d + 1));
             dims[d] *= count;
@@ -174,8 +174,8 @@ public static class TensorJoining
         /// <summary>Enlarges images [..., height, width] by a whole factor; every pixel becomes a square of equal pixels.</summary>
         public Tensor UpsampleNearest(int factor)
         {
-            Check.That(x.Rank >= 2, "upsampleNearest", $"needs at least two dims, height and width; input = {x.Describe()}.");
-            Check.That(factor > 0, "upsampleNearest", $"the factor must be positive, not {factor}; input = {x.Describe()}.");
+            Check.That(x.Rank >= 2, "upsample_nearest", $"needs at least two dims, height and width; input = {x.Describe()}.");
+            Check.That(factor > 0, "upsample_nearest", $"the factor must be positive, not {factor}; input = {x.Describe()}.");
             return new UpsampleOp(factor).Apply(x);
         }
     }

@@ -4,7 +4,7 @@ namespace Native;
 /// Position of the largest or smallest element along a dim, as i64 with the dim kept at size 1. The first of equals; a NaN counts as the
 /// extreme of either kind.
 /// </summary>
-internal sealed class ArgExtremeOp(int dim, bool smallest) : StructuredOp(smallest ? "argMin" : "argMax")
+internal sealed class ArgExtremeOp(int dim, bool smallest) : StructuredOp(smallest ? "argmin" : "argmax")
 {
     public override string? NoDerivative => "integer output";
 
@@ -34,9 +34,9 @@ internal sealed class ArgExtremeOp(int dim, bool smallest) : StructuredOp(smalle
 
     internal static IEnumerable<ErrorSample> Errors()
     {
-        yield return new("empty", () => Tensor.Zeros([2, 0]).ArgMax(1), "argMax: dim 1 has no elements");
-        yield return new("dim", () => Tensor.Zeros([2]).ArgMin(1), "argMin: dim 1 is out of range; input = f32[2]@cpu");
-        yield return new("bool", () => Tensor.Zeros([2], DType.Bool).ArgMin(0), "argMin: bool has no order");
+        yield return new("empty", () => Tensor.Zeros([2, 0]).ArgMax(1), "argmax: dim 1 has no elements");
+        yield return new("dim", () => Tensor.Zeros([2]).ArgMin(1), "argmin: dim 1 is out of range; input = f32[2]@cpu");
+        yield return new("bool", () => Tensor.Zeros([2], DType.Bool).ArgMin(0), "argmin: bool has no order");
     }
 
     private static int First(double[] v, Func<double, double, bool> beats)

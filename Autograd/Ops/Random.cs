@@ -56,16 +56,16 @@ public static class TensorRandom
         public static Tensor RandInt(long low, long high, Shape shape, Generator generator, DType dtype = DType.I64, Device? device = null)
         {
             if (low >= high)
-                throw new UsageException($"randInt: the range is empty; low = {low}, high = {high} (exclusive). Pass high > low.");
+                throw new UsageException($"randint: the range is empty; low = {low}, high = {high} (exclusive). Pass high > low.");
             (long least, long most) = dtype switch
             {
                 DType.I64 => (long.MinValue, long.MaxValue),
                 DType.I32 => (int.MinValue, int.MaxValue),
                 DType.U8 => (byte.MinValue, byte.MaxValue),
-                _ => throw new DTypeException($"randInt: needs i64, i32 or u8; dtype = {dtype.Name()}. Convert the result with .To(DType.{dtype})."),
+                _ => throw new DTypeException($"randint: needs i64, i32 or u8; dtype = {dtype.Name()}. Convert the result with .To(DType.{dtype})."),
             };
             if (low < least || high - 1 > most)
-                throw new UsageException($"randInt: {dtype.Name()} holds {least} to {most}; low = {low}, high = {high} (exclusive).");
+                throw new UsageException($"randint: {dtype.Name()} holds {least} to {most}; low = {low}, high = {high} (exclusive).");
             var y = Tensor.Empty(shape, dtype, device);
             RandomKernels.Integers(y, generator, low, high);
             return y;

@@ -1,12 +1,12 @@
 namespace Native;
 
 /// <summary>Running sum along a dim. Its derivative is the running sum from the other end.</summary>
-internal sealed class CumSumOp(int dim, bool reverse) : StructuredOp("cumSum")
+internal sealed class CumSumOp(int dim, bool reverse) : StructuredOp("cumsum")
 {
     public override OutputSpecs Infer(Inputs x)
     {
         if (x[0].DType is DType.Bool or DType.U8)
-            throw new DTypeException($"cumSum: needs f32, f64, i32 or i64; input = {x[0].Describe()}. Convert it with .To(DType.I64).");
+            throw new DTypeException($"cumsum: needs f32, f64, i32 or i64; input = {x[0].Describe()}. Convert it with .To(DType.I64).");
         return [new(x[0].Layout.Dense(), x[0].DType)];
     }
 
@@ -25,8 +25,8 @@ internal sealed class CumSumOp(int dim, bool reverse) : StructuredOp("cumSum")
 
     internal static IEnumerable<ErrorSample> Errors()
     {
-        yield return new("dim", () => Tensor.Zeros([2, 3]).CumSum(2), "cumSum: dim 2 is out of range; input = f32[2,3]@cpu");
-        yield return new("bool", () => Tensor.Zeros([3], DType.Bool).CumSum(0), "cumSum: needs f32, f64, i32 or i64; input = bool[3]@cpu");
+        yield return new("dim", () => Tensor.Zeros([2, 3]).CumSum(2), "cumsum: dim 2 is out of range; input = f32[2,3]@cpu");
+        yield return new("bool", () => Tensor.Zeros([3], DType.Bool).CumSum(0), "cumsum: needs f32, f64, i32 or i64; input = bool[3]@cpu");
     }
 
     private static double[] Naive(double[] x, int outer, int n, int inner, bool reverse) => LineOracle.Map(x, outer, n, inner, line =>
@@ -44,7 +44,7 @@ internal sealed class CumSumOp(int dim, bool reverse) : StructuredOp("cumSum")
 /// For each element the product of the others on its line: the gradient of a product, without a division. Its own derivative builds
 /// the n x n table of factors, which only derivatives of order two and above pay for.
 /// </summary>
-internal sealed class ProdOfOthersOp(int dim) : StructuredOp("prodOfOthers")
+internal sealed class ProdOfOthersOp(int dim) : StructuredOp("prod_of_others")
 {
     public override OutputSpecs Infer(Inputs x)
     {

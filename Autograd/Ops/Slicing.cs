@@ -208,7 +208,7 @@ public static class TensorSlicing
         /// <summary>Moves one dim to another position; the others keep their order.</summary>
         public Tensor MoveDim(int source, int destination)
         {
-            int from = Check.Dim(source, x.Rank, x, "moveDim"), to = Check.Dim(destination, x.Rank, x, "moveDim");
+            int from = Check.Dim(source, x.Rank, x, "movedim"), to = Check.Dim(destination, x.Rank, x, "movedim");
             var order = Enumerable.Range(0, x.Rank).ToList();
             order.RemoveAt(from);
             order.Insert(to, from);

@@ -33,7 +33,7 @@ internal sealed class SoftmaxOp(int dim) : StructuredOp("softmax")
 }
 
 /// <summary>y (g - sum of g y): the derivative of softmax from its output y.</summary>
-internal sealed class SoftmaxGradOp(int dim) : StructuredOp("softmaxGrad")
+internal sealed class SoftmaxGradOp(int dim) : StructuredOp("softmax_grad")
 {
     public override OutputSpecs Infer(Inputs x) => [new(x[0].Layout.Dense(), x[0].DType)];
 
@@ -65,7 +65,7 @@ internal sealed class SoftmaxGradOp(int dim) : StructuredOp("softmaxGrad")
 }
 
 /// <summary>x - log(sum of exp(x)) along a dim, the maximum subtracted first.</summary>
-internal sealed class LogSoftmaxOp(int dim) : StructuredOp("logSoftmax")
+internal sealed class LogSoftmaxOp(int dim) : StructuredOp("log_softmax")
 {
     public override OutputSpecs Infer(Inputs x)
     {
@@ -91,13 +91,13 @@ internal sealed class LogSoftmaxOp(int dim) : StructuredOp("logSoftmax")
 
     internal static IEnumerable<ErrorSample> Errors()
     {
-        yield return new("integers", () => Tensor.Zeros([2, 3], DType.I32).LogSoftmax(1), "logSoftmax: needs f32 or f64; input = i32[2,3]@cpu");
-        yield return new("scalar", () => Tensor.Zeros([]).LogSoftmax(0), "logSoftmax: dim 0 is out of range; input = f32[]@cpu");
+        yield return new("integers", () => Tensor.Zeros([2, 3], DType.I32).LogSoftmax(1), "log_softmax: needs f32 or f64; input = i32[2,3]@cpu");
+        yield return new("scalar", () => Tensor.Zeros([]).LogSoftmax(0), "log_softmax: dim 0 is out of range; input = f32[]@cpu");
     }
 }
 
 /// <summary>g - exp(y) sum of g: the derivative of log-softmax from its output y.</summary>
-internal sealed class LogSoftmaxGradOp(int dim) : StructuredOp("logSoftmaxGrad")
+internal sealed class LogSoftmaxGradOp(int dim) : StructuredOp("log_softmax_grad")
 {
     public override OutputSpecs Infer(Inputs x) => [new(x[0].Layout.Dense(), x[0].DType)];
 
@@ -127,7 +127,7 @@ internal sealed class LogSoftmaxGradOp(int dim) : StructuredOp("logSoftmaxGrad")
 }
 
 /// <summary>log(sum of exp(x)) along a dim, which stays with size 1. Its gradient is the softmax, rebuilt from input and output.</summary>
-internal sealed class LogSumExpOp(int dim) : StructuredOp("logSumExp")
+internal sealed class LogSumExpOp(int dim) : StructuredOp("logsumexp")
 {
     public override OutputSpecs Infer(Inputs x)
     {

@@ -1,7 +1,7 @@
 namespace Native;
 
 /// <summary>The first input's value, the second one's gradient.</summary>
-internal sealed class StraightThroughOp() : StructuredOp("straightThrough")
+internal sealed class StraightThroughOp() : StructuredOp("straight_through")
 {
     public static readonly StraightThroughOp Instance = new();
 
@@ -19,6 +19,6 @@ internal sealed class StraightThroughOp() : StructuredOp("straightThrough")
 
     internal static IEnumerable<ErrorSample> Errors()
     {
-        yield return new("shape", () => Functional.StraightThrough(Tensor.Zeros([2]), Tensor.Zeros([3])), "straightThrough: hard must have shape [3]; hard = f32[2]@cpu");
+        yield return new("shape", () => Functional.StraightThrough(Tensor.Zeros([2]), Tensor.Zeros([3])), "straight_through: hard must have shape [3]; hard = f32[2]@cpu");
     }
 }

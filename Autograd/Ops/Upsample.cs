@@ -30,8 +30,8 @@ internal sealed class UpsampleOp(long factor) : StructuredOp("upsample")
 
     internal static IEnumerable<ErrorSample> Errors()
     {
-        yield return new("factor", () => Tensor.Zeros([2, 2]).UpsampleNearest(0), "upsampleNearest: the factor must be positive, not 0");
-        yield return new("rank", () => Tensor.Zeros([2]).UpsampleNearest(2), "upsampleNearest: needs at least two dims, height and width; input = f32[2]@cpu.");
+        yield return new("factor", () => Tensor.Zeros([2, 2]).UpsampleNearest(0), "upsample_nearest: the factor must be positive, not 0");
+        yield return new("rank", () => Tensor.Zeros([2]).UpsampleNearest(2), "upsample_nearest: needs at least two dims, height and width; input = f32[2]@cpu.");
     }
 }
 

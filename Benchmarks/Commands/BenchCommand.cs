@@ -38,8 +38,9 @@ internal static class BenchCommand
         if (json is not null)
             AtomicFile.Probe(json);
         var roof = Roof.Measure();
-        ui.Line($"roof: {roof.Gflops:F0} GFLOP/s (f32 multiply-add), {roof.GigabytesPerSecond:F1} GB/s (copy, read + write), {roof.Threads} threads; "
-            + "best of 12, measured now");
+        ui.Line($"roof: {roof.Gflops:F0} GFLOP/s (f32 multiply-add); streams of two arrays in and one out: "
+            + string.Join(", ", roof.Levels.Select(l => l.UpTo == long.MaxValue ? $"{l.GigabytesPerSecond:F0} GB/s beyond" : $"{l.GigabytesPerSecond:F0} GB/s up to {l.UpTo >> 20} MiB"))
+            + $"; {roof.Threads} threads, best of 12, measured now");
         var timings = new List<OpTiming>();
         foreach (var op in chosen)
         {
@@ -47,7 +48,7 @@ internal static class BenchCommand
             timings.Add(op.Time(seconds, ui.Cancel));
         }
         ui.Table(Headings, timings.Select(t => Row(t, roof)));
-        ui.Line("of roof: least time for the op's operations and bytes at the roof, over the minimum. Above 100% the operands were in a cache.");
+        ui.Line("of roof: least time for the op's operations and bytes at the roof of its working set, over the minimum.");
         if (json is null)
             return App.Success;
         AtomicFile.WriteJson(json, w =>
@@ -74,7 +75,15 @@ internal static class BenchCommand
     {
         json.WriteStartObject("roof");
         json.WriteNumber("gflops", roof.Gflops);
-        json.WriteNumber("gigabytesPerSecond", roof.GigabytesPerSecond);
+        json.WriteStartArray("streams");
+        foreach (var (upTo, rate) in roof.Levels)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("upToBytes", upTo);
+            json.WriteNumber("gigabytesPerSecond", rate);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
         json.WriteNumber("threads", roof.Threads);
         json.WriteEndObject();
         json.WriteStartArray("ops");

@@ -14,7 +14,9 @@ internal sealed record OpBench(string Name, double Flops, double Bytes, Func<Fun
     [
         MatMul(64, 64, 64), MatMul(256, 256, 256), MatMul(1024, 1024, 1024), MatMul(2048, 2048, 2048), MatMul(10, 784, 400),
         Pointwise("add", 16, flops: 1, inputs: 2, x => x[0] + x[1]),
+        Pointwise("add", 1 << 16, flops: 1, inputs: 2, x => x[0] + x[1]),
         Pointwise("add", 1 << 20, flops: 1, inputs: 2, x => x[0] + x[1]),
+        Pointwise("add", 1 << 24, flops: 1, inputs: 2, x => x[0] + x[1]),
         // Two passes: x * y is written and read again.
         Pointwise("mul-add", 1 << 20, flops: 2, inputs: 3, x => x[0] * x[1] + x[2], extraPasses: 2),
         Pointwise("tanh", 1 << 20, flops: 20, inputs: 1, x => x[0].Tanh()),

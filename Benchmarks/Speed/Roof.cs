@@ -5,32 +5,47 @@ using System.Runtime.Intrinsics;
 namespace Native.Benchmarks;
 
 /// <summary>
-/// What this machine can do at most, measured just before the ops: multiply-adds from registers, and copying of arrays too large for the
-/// caches. Fractions of these say more than times, because they survive a change of machine.
+/// What this machine can do at most, measured just before the ops: multiply-adds from registers, and streams from each level of memory. Fractions of
+/// these say more than times, because they survive a change of machine.
 /// </summary>
 /// <param name="Gflops">f32 operations in 10^9/s, two per multiply-add, all threads.</param>
-/// <param name="GigabytesPerSecond">Bytes read plus bytes written in 10^9/s, all threads.</param>
+/// <param name="Levels">For working sets up to so many bytes: bytes read plus written in 10^9/s, all threads.</param>
 /// <param name="Threads">Threads used.</param>
-internal sealed record Roof(double Gflops, double GigabytesPerSecond, int Threads)
+internal sealed record Roof(double Gflops, IReadOnlyList<(long UpTo, double GigabytesPerSecond)> Levels, int Threads)
 {
-    private const int FmaRounds = 100_000, Accumulators = 12, CopyBytes = 64 << 20, Repetitions = 12;
+    private const int FmaRounds = 100_000, Accumulators = 12, Repetitions = 12;
 
-    // Many chunks, because a helper that is asleep joins late: with one chunk each, the caller would do both.
-    private const int ChunksPerThread = 16;
+    // Many chunks of the same registers, because a helper that is asleep joins late: with one chunk each, the caller would do both.
+    private const int FmaChunks = 32;
 
-    /// <summary>Measures both; the best of several short repetitions, since other processes can only make it slower.</summary>
+    // Working sets: inside the private caches, inside the shared one, and beyond every cache.
+    private static readonly (long UpTo, long Measured)[] Sets = [(1 << 20, 384 << 10), (24 << 20, 6 << 20), (long.MaxValue, 192 << 20)];
+
+    /// <summary>From memory proper.</summary>
+    public double GigabytesPerSecond => Levels[^1].GigabytesPerSecond;
+
+    /// <summary>Measures all; the best of several short repetitions, since other processes can only make it slower.</summary>
     public static Roof Measure()
     {
-        int threads = Workers.Count, chunks = Math.Min(ChunksPerThread * threads, 64), lanes = Vector512.IsHardwareAccelerated ? Vector512<float>.Count : Vector256<float>.Count;
-        var fma = new FmaJob { Sink = new float[chunks * 64] };
-        double fmaTime = Best(() => Workers.Run(chunks, ref fma));
-        var copy = new CopyJob { From = new byte[CopyBytes], To = new byte[CopyBytes], Chunks = chunks };
-        double copyTime = Best(() => Workers.Run(chunks, ref copy));
-        return new Roof(2.0 * lanes * Accumulators * FmaRounds * chunks / fmaTime / 1e9, 2.0 * CopyBytes / copyTime / 1e9, threads);
+        int threads = Workers.Count, lanes = Vector512.IsHardwareAccelerated ? Vector512<float>.Count : Vector256<float>.Count;
+        var fma = new FmaJob { Sink = new float[FmaChunks * 64] };
+        double fmaTime = Best(() => Workers.Run(FmaChunks, ref fma));
+        var levels = Sets.Select(s => (s.UpTo, Stream(s.Measured, threads))).ToArray();
+        return new Roof(2.0 * lanes * Accumulators * FmaRounds * FmaChunks / fmaTime / 1e9, levels, threads);
     }
 
     /// <summary>The least time in which this many operations and bytes could be done: whichever takes longer.</summary>
-    public double Seconds(double flops, double bytes) => Math.Max(flops / (Gflops * 1e9), bytes / (GigabytesPerSecond * 1e9));
+    public double Seconds(double flops, double bytes) =>
+        Math.Max(flops / (Gflops * 1e9), bytes / (Levels.First(l => bytes <= l.UpTo).GigabytesPerSecond * 1e9));
+
+    // The mix of a pointwise op: two arrays in, one out. A pure copy moves fewer bytes a second, because stores cost more than loads.
+    private static double Stream(long bytes, int threads)
+    {
+        int n = (int)(bytes / 12), rounds = (int)Math.Max(1, (24 << 20) / bytes);
+        var job = new StreamJob { A = new float[n], B = new float[n], Y = new float[n], Chunks = threads, Rounds = rounds };
+        double time = Best(() => Workers.Run(threads, ref job));
+        return 12.0 * n * rounds / time / 1e9;
+    }
 
     private static double Best(Action action)
     {
@@ -98,15 +113,19 @@ internal sealed record Roof(double Gflops, double GigabytesPerSecond, int Thread
         return (a + b + c + d + e + f + g + h + i + j + k + l)[0];
     }
 
-    private struct CopyJob : IJob
+    private struct StreamJob : IJob
     {
-        public byte[] From, To;
-        public int Chunks;
+        public float[] A, B, Y;
+        public int Chunks, Rounds;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public readonly void Run(int chunk)
         {
-            int start = (int)Workers.Start(From.Length, Chunks, chunk), end = (int)Workers.Start(From.Length, Chunks, chunk + 1);
-            From.AsSpan(start, end - start).CopyTo(To.AsSpan(start));
+            int start = (int)Workers.Start(Y.Length, Chunks, chunk), end = (int)Workers.Start(Y.Length, Chunks, chunk + 1);
+            ref float a = ref A[0], b = ref B[0], y = ref Y[0];
+            for (int round = 0; round < Rounds; round++)
+                for (int i = start; i + 16 <= end; i += 16)
+                    (Vector512.LoadUnsafe(ref a, (nuint)i) + Vector512.LoadUnsafe(ref b, (nuint)i)).StoreUnsafe(ref y, (nuint)i);
         }
     }
 }

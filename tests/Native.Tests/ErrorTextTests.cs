@@ -15,7 +15,7 @@ public class ErrorTextTests
         Says<ShapeException>("sum: dim 2 is out of range; input = f32[2,3]@cpu, which has 2 dims. Use -2..1.", () => Tensor.Ones([2, 3]).Sum(2));
         Says<ShapeException>("from: 3 values do not fill shape [2,2], which has 4 elements.", () => Tensor.From([1f, 2, 3], [2, 2]));
         Says<ShapeException>("item: f32[3]@cpu has 3 elements, not one. Index it first, or use ToArray.", () => Tensor.Ones([3]).Item());
-        Says<DTypeException>("toArray: f32[3]@cpu does not hold f64. Convert it with .To(DType.F64), or ask for f32.", () => Tensor.Ones([3]).ToArray<double>());
+        Says<DTypeException>("to_array: f32[3]@cpu does not hold f64. Convert it with .To(DType.F64), or ask for f32.", () => Tensor.Ones([3]).ToArray<double>());
         Says<ShapeException>("arange: step must not be 0; from 0 to 3.", () => Tensor.Arange(0, 3, 0));
         Says<ShapeException>("shape: dims must not be negative; dims = [2,-1].", () => Tensor.Zeros([2, -1]));
     }
@@ -39,7 +39,7 @@ public class ErrorTextTests
         var apart = Tensor.Ones([2]).RequireGrad();
         Says<GradException>("grad: input 0 = f32[2]@cpu is not reachable from the output f32[]@cpu grad_fn=sum. Pass allowUnused: true to get zeros, or check that the output was computed from it.",
             () => Autograd.Grad(x.Sum(), apart));
-        Says<DTypeException>("requireGrad: needs f32 or f64; input = i64[2]@cpu. Convert it with .To(DType.F32).", () => Tensor.Arange(2).RequireGrad());
+        Says<DTypeException>("require_grad: needs f32 or f64; input = i64[2]@cpu. Convert it with .To(DType.F32).", () => Tensor.Arange(2).RequireGrad());
     }
 
     [Fact]

@@ -165,10 +165,10 @@ public sealed unsafe class Pool2dKernelsTests
     public void Impossible_geometries_are_refused()
     {
         var s = new PoolShape(1, 8, 8, 2, 2, 2, 2, 1, 1);
-        s.Check("maxPool2d");
+        s.Check("max_pool2d");
         foreach (var bad in new[] { s with { KernelH = 0 }, s with { PadW = 2 }, s with { StrideH = 0 }, s with { KernelW = 11 },
             s with { DilationH = 10 } })
-            Assert.StartsWith("maxPool2d: ", Assert.Throws<ShapeException>(() => bad.Check("maxPool2d")).Message, StringComparison.Ordinal);
+            Assert.StartsWith("max_pool2d: ", Assert.Throws<ShapeException>(() => bad.Check("max_pool2d")).Message, StringComparison.Ordinal);
     }
 
     private static void AssertMax<T>(PoolShape s, double[] x, double[] y, double[] index) where T : unmanaged, IFloatingPointIeee754<T>
