@@ -17,7 +17,10 @@ public interface IMethod : IDisposable
     /// <summary>Called after the last batch of a task.</summary>
     void EndTask(StreamTask task);
 
-    /// <summary>Logits [count, outputs] of images [count, pixels]. <paramref name="task"/> is given in the task-incremental scenario only, and is null otherwise.</summary>
+    /// <summary>
+    /// Logits [count, outputs] of images [count, pixels]. <paramref name="task"/> is given in the task-incremental scenario only, and is null
+    /// otherwise.
+    /// </summary>
     Tensor Predict(Tensor images, StreamTask? task);
 
     /// <summary>Numbers that training changes.</summary>

@@ -63,7 +63,8 @@ internal static class DoctorCommand
 
     private static string Vectors()
     {
-        string width = Vector512.IsHardwareAccelerated ? "512 bits" : Vector256.IsHardwareAccelerated ? "256 bits" : Vector128.IsHardwareAccelerated ? "128 bits" : "none";
+        string width = Vector512.IsHardwareAccelerated ? "512 bits" : Vector256.IsHardwareAccelerated ? "256 bits"
+            : Vector128.IsHardwareAccelerated ? "128 bits" : "none";
         var sets = new (string Name, bool Has)[] { ("AVX-512", Avx512F.IsSupported), ("AVX2", Avx2.IsSupported), ("FMA", Fma.IsSupported) };
         return $"{width} in use; {string.Join(", ", sets.Select(s => $"{s.Name} {(s.Has ? "yes" : "no")}"))}";
     }

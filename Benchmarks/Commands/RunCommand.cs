@@ -8,11 +8,20 @@ internal static class RunCommand
 {
     public static Command Create(Ui ui)
     {
-        var method = new Argument<string>("METHOD") { Description = $"{string.Join(", ", MethodTable.All.Select(m => $"{m.Name} ({m.Summary})"))}." };
+        var method = new Argument<string>("METHOD")
+        { Description = $"{string.Join(", ", MethodTable.All.Select(m => $"{m.Name} ({m.Summary})"))}." };
         var stream = new Option<string>("--stream")
-        { Description = $"{string.Join(", ", StreamTable.All.Select(s => $"{s.Name} ({s.Data})"))}.", HelpName = "NAME", DefaultValueFactory = _ => "split-mnist" };
+        {
+            Description = $"{string.Join(", ", StreamTable.All.Select(s => $"{s.Name} ({s.Data})"))}.",
+            HelpName = "NAME",
+            DefaultValueFactory = _ => "split-mnist",
+        };
         var scenario = new Option<string>("--scenario")
-        { Description = "What is told at test time: class (nothing), task (the task), domain (shared outputs, label parity).", HelpName = "NAME", DefaultValueFactory = _ => "class" };
+        {
+            Description = "What is told at test time: class (nothing), task (the task), domain (nothing; shared outputs, label parity).",
+            HelpName = "NAME",
+            DefaultValueFactory = _ => "class",
+        };
         var seed = new Option<ulong>("--seed") { Description = "Seed of weights, order and replay.", HelpName = "S" };
         var training = new TrainerOptions();
         var epochs = new Option<int>("--epochs") { Description = "Passes over each task.", HelpName = "E", DefaultValueFactory = _ => training.Epochs };

@@ -23,8 +23,13 @@ internal static class SuiteCommand
     public static Command Create(Ui ui)
     {
         var stream = new Option<string>("--stream")
-        { Description = $"Stream: {string.Join(", ", StreamTable.All.Select(s => s.Name))}.", HelpName = "NAME", DefaultValueFactory = _ => "split-mnist" };
-        var folder = new Option<string>("--out") { Description = "Folder for the results.", HelpName = "DIR", DefaultValueFactory = _ => Path.Combine("runs", "suite") };
+        {
+            Description = $"Stream: {string.Join(", ", StreamTable.All.Select(s => s.Name))}.",
+            HelpName = "NAME",
+            DefaultValueFactory = _ => "split-mnist",
+        };
+        var folder = new Option<string>("--out")
+        { Description = "Folder for the results.", HelpName = "DIR", DefaultValueFactory = _ => Path.Combine("runs", "suite") };
         var data = DataCommand.FolderOption();
         var command = new Command("suite", "Runs everything once, briefly, and checks what it must show.") { stream, folder, data };
         command.SetAction(parse => Run(ui, StreamTable.Find(parse.GetRequiredValue(stream)),
@@ -85,7 +90,8 @@ internal static class SuiteCommand
 
     private static List<SuiteCheck> Checks(List<RunRecord> runs, RunRecord repeat, List<GradCheckRow> grads)
     {
-        double joint = Mean(runs, "joint", "averageAccuracy"), naive = Mean(runs, "naive", "averageAccuracy"), er = Mean(runs, "er", "averageAccuracy");
+        double joint = Mean(runs, "joint", "averageAccuracy"), naive = Mean(runs, "naive", "averageAccuracy");
+        double er = Mean(runs, "er", "averageAccuracy");
         double forgets = Mean(runs, "naive", "forgetting"), erForgets = Mean(runs, "er", "forgetting");
         bool same = Enumerable.Range(0, repeat.Result.Matrix.Rows).All(i => repeat.Result.Matrix.Row(i).SequenceEqual(runs[0].Result.Matrix.Row(i)));
         int failed = grads.Count(g => g.Failure is not null);

@@ -94,7 +94,8 @@ public sealed class CliTests : IDisposable
         byte[] Run(string name, string method, string seed, string threads)
         {
             string file = _folder.File(name);
-            var (code, output, error) = Native("run", method, "--stream", "split-digits", "--batch", "100", "--seed", seed, "--threads", threads, "--json", file);
+            var (code, output, error) = Native(
+                "run", method, "--stream", "split-digits", "--batch", "100", "--seed", seed, "--threads", threads, "--json", file);
             Assert.True(code == 0, error);
             Assert.Contains("drawn by the program", output);
             return File.ReadAllBytes(file);
@@ -147,6 +148,15 @@ public sealed class CliTests : IDisposable
         Assert.Equal(130, App.Run(["run", "naive", "--stream", "split-digits", "--json", _folder.File("a.json")], output, error, cancel.Token));
         Assert.Equal("native: interrupted. No file was left half-written.", error.ToString().TrimEnd());
         Assert.Empty(Directory.GetFiles(_folder.Path));
+    }
+
+    [Fact]
+    public void A_fault_of_our_own_is_called_one_and_ends_with_70()
+    {
+        using StringWriter output = new(), error = new();
+        output.Dispose();
+        Assert.Equal(70, App.Run(["data", "list"], output, error));
+        Assert.StartsWith("native: this is a bug in Native, not in what you typed: ObjectDisposedException: ", error.ToString());
     }
 
     [Fact]

@@ -133,7 +133,8 @@ public sealed class TrainerTests
     public void Wrong_options_are_refused()
     {
         var stream = TaskStreamTests.Stream(Scenario.ClassIncremental);
-        Assert.Equal("train: epochs must be 1 or more; got 0.", Assert.Throws<UsageException>(() => new Trainer(stream, new TrainerOptions(Epochs: 0))).Message);
-        Assert.Equal("train: batch size must be 1 or more; got -1.", Assert.Throws<UsageException>(() => new Trainer(stream, new TrainerOptions(BatchSize: -1))).Message);
+        string refusal(TrainerOptions o) => Assert.Throws<UsageException>(() => new Trainer(stream, o)).Message;
+        Assert.Equal("train: epochs must be 1 or more; got 0.", refusal(new TrainerOptions(Epochs: 0)));
+        Assert.Equal("train: batch size must be 1 or more; got -1.", refusal(new TrainerOptions(BatchSize: -1)));
     }
 }
