@@ -15,13 +15,8 @@ internal sealed record Roof(double Gflops, IReadOnlyList<(long UpTo, double Giga
 {
     private const int FmaRounds = 100_000, Accumulators = 12, Repetitions = 12;
 
-<<<<<<< HEAD
-    // Many chunks, because a helper that is asleep joins late: with one chunk each, the caller would do both.
-    private const int ChunksPerThread = 16;
-=======
     // Many chunks of the same registers, because a helper that is asleep joins late: with one chunk each, the caller would do both.
     private const int FmaChunks = 32;
->>>>>>> 3be0e0fa17a262651fc0c03c85a6451fcd4fbf87
 
     // Working sets: inside the private caches, inside the shared one, and beyond every cache.
     private static readonly (long UpTo, long Measured)[] Sets = [(1 << 20, 384 << 10), (24 << 20, 6 << 20), (long.MaxValue, 192 << 20)];
@@ -32,19 +27,11 @@ internal sealed record Roof(double Gflops, IReadOnlyList<(long UpTo, double Giga
     /// <summary>Measures all; the best of several short repetitions, since other processes can only make it slower.</summary>
     public static Roof Measure()
     {
-<<<<<<< HEAD
-        int threads = Workers.Count, chunks = Math.Min(ChunksPerThread * threads, 64), lanes = Vector512.IsHardwareAccelerated ? Vector512<float>.Count : Vector256<float>.Count;
-        var fma = new FmaJob { Sink = new float[chunks * 64] };
-        double fmaTime = Best(() => Workers.Run(chunks, ref fma));
-        var levels = Sets.Select(s => (s.UpTo, Stream(s.Measured, threads))).ToArray();
-        return new Roof(2.0 * lanes * Accumulators * FmaRounds * chunks / fmaTime / 1e9, levels, threads);
-=======
         int threads = Workers.Count, lanes = Vector512.IsHardwareAccelerated ? Vector512<float>.Count : Vector256<float>.Count;
         var fma = new FmaJob { Sink = new float[FmaChunks * 64] };
         double fmaTime = Best(() => Workers.Run(FmaChunks, ref fma));
         var levels = Sets.Select(s => (s.UpTo, Stream(s.Measured, threads))).ToArray();
         return new Roof(2.0 * lanes * Accumulators * FmaRounds * FmaChunks / fmaTime / 1e9, levels, threads);
->>>>>>> 3be0e0fa17a262651fc0c03c85a6451fcd4fbf87
     }
 
     /// <summary>The least time in which this many operations and bytes could be done: whichever takes longer.</summary>
