@@ -41,10 +41,12 @@ internal sealed class Engine
     /// Gradients of the targets; zeros where every path has a zero derivative, null where there is no path. With <paramref name="stopAtTargets"/>
     /// paths end at the first target they meet, so that targets which depend on each other get their partial derivatives.
     /// </summary>
-    public static Tensor?[] Grad(IReadOnlyList<Tensor> ys, IReadOnlyList<Tensor> seeds, IReadOnlyList<Tensor> targets, bool createGraph, bool retainGraph, bool stopAtTargets = false)
+    public static Tensor?[] Grad(IReadOnlyList<Tensor> ys, IReadOnlyList<Tensor> seeds, IReadOnlyList<Tensor> targets, bool createGraph, bool retainGraph, bool stopAtTargets = false, bool releaseActivations = false)
     {
         using var scope = createGraph ? null : TensorScope.Begin("backward");
         var engine = new Engine(createGraph, retainGraph, targets, stopAtTargets);
+        if (releaseActivations)
+            engine.CountUses(ys);
         engine.Walk(ys, seeds, engine.CollectTargets);
         foreach (var t in engine._captured)
         {
@@ -80,7 +82,7 @@ internal sealed class Engine
         using var scope = createGraph ? null : TensorScope.Begin("backward");
         var engine = new Engine(createGraph, retainGraph, targets: null);
         if (releaseActivations)
-            engine.CountUses(y.Node as OpNode);
+            engine.CountUses([y]);
         engine.Walk([y], [seed], () =>
         {
             foreach (var leaf in engine._leaves)
@@ -329,10 +331,16 @@ internal sealed class Engine
     };
 
     // How many nodes still need each saved storage: with releaseActivations it goes back to the pool after the last.
-    private void CountUses(OpNode? root)
+    // A node below several outputs is counted several times: what it saved then waits for the scope.
+    private void CountUses(IReadOnlyList<Tensor> ys)
     {
-        _uses = new Dictionary<Storage, int>(ReferenceEqualityComparer.Instance);
-        root?.VisitSaved(t => _uses[t.Storage] = _uses.GetValueOrDefault(t.Storage) + 1);
+        var uses = _uses = new Dictionary<Storage, int>(ReferenceEqualityComparer.Instance);
+        foreach (var y in ys)
+        {
+            // The caller holds the output and may read it afterwards, whether or not its own operation saved it.
+            uses[y.Storage] = uses.GetValueOrDefault(y.Storage) + 1;
+            (y.Node as OpNode)?.VisitSaved(t => uses[t.Storage] = uses.GetValueOrDefault(t.Storage) + 1);
+        }
     }
 
     private void ReleaseActivations(OpNode node)
