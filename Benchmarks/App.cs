@@ -70,6 +70,7 @@ internal static class App
             GradCheckCommand.Create(ui),
             DataCommand.Create(ui),
             BenchCommand.Create(ui),
+            StepsCommand.CreateProfile(ui),
             FingerprintCommand.Create(ui),
         };
         globals.AddTo(root);
