@@ -71,6 +71,7 @@ internal static class App
             DataCommand.Create(ui),
             BenchCommand.Create(ui),
             StepsCommand.CreateProfile(ui),
+            ResultsCommand.Create(ui),
             FingerprintCommand.Create(ui),
         };
         globals.AddTo(root);

@@ -13,9 +13,9 @@ namespace Native.Benchmarks;
 /// <param name="Ops">Operations that ran a kernel in one step.</param>
 /// <param name="Roof">Stated FLOPs over what the machine's multiply-add roof allows in the median time; null when none are stated.</param>
 /// <param name="Pauses">Share of the timed steps that the collector stood still.</param>
-/// <param name="Difference">Largest relative difference of the first step's losses from the same step in f64.</param>
+/// <param name="Difference">Largest relative difference of the first step's losses from the same step in f64; null when that was not run.</param>
 internal sealed record StepTiming(
-    string Name, double MedianMs, double MinMs, int Steps, long PeakBytes, long ManagedBytes, int Ops, double? Roof, double Pauses, double Difference)
+    string Name, double MedianMs, double MinMs, int Steps, long PeakBytes, long ManagedBytes, int Ops, double? Roof, double Pauses, double? Difference)
 {
     /// <summary>The figures by name, into an open object.</summary>
     public void Write(Utf8JsonWriter json)
@@ -32,7 +32,10 @@ internal sealed record StepTiming(
         else
             json.WriteNull("roof");
         json.WriteNumber("pauses", Pauses);
-        json.WriteNumber("first_step_difference", Difference);
+        if (Difference is { } difference)
+            json.WriteNumber("first_step_difference", difference);
+        else
+            json.WriteNull("first_step_difference");
         json.WriteEndObject();
     }
 }
@@ -44,7 +47,7 @@ internal static class StepBench
 
     /// <summary>Measures and checks one workload.</summary>
     /// <exception cref="NumericException">A loss is not finite, or the first step differs from the f64 one.</exception>
-    public static StepTiming Run(WorkloadRow row, double seconds, double gflops, CancellationToken cancel)
+    public static StepTiming Run(WorkloadRow row, double seconds, double gflops, bool check, CancellationToken cancel)
     {
         using var workload = row.Make(DType.F32, 0);
         var first = Losses(workload);
@@ -68,11 +71,10 @@ internal static class StepBench
         double paused = (GC.GetTotalPauseDuration() - pauses).TotalSeconds / times.Sum();
         managed = (GC.GetAllocatedBytesForCurrentThread() - managed) / times.Count;
         long peak = allocator.Stats.Peak;
-        double difference = Check(row, first);
-        times.Sort();
-        double median = times.Count % 2 == 1 ? times[times.Count / 2] : 0.5 * (times[times.Count / 2 - 1] + times[times.Count / 2]);
+        double? difference = check ? Check(row, first) : null;
+        double median = SideFile.Median(times);
         double? roof = flops > 0 ? flops / (gflops * 1e9 * median) : null;
-        return new StepTiming(row.Name, 1e3 * median, 1e3 * times[0], times.Count, peak, managed, ops, roof, paused, difference);
+        return new StepTiming(row.Name, 1e3 * median, 1e3 * times.Min(), times.Count, peak, managed, ops, roof, paused, difference);
     }
 
     /// <summary>One step's losses, which must be finite.</summary>
