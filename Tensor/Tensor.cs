@@ -70,7 +70,7 @@ public class Tensor : IDisposable
     public Tensor? Grad { get; set; }
 
     /// <summary>Frees the storage now instead of at the scope's end. Views of it die with it.</summary>
-    public void Dispose()
+    public virtual void Dispose()
     {
         GC.SuppressFinalize(this);
         if (Storage.Live && Storage.Generation == Generation)

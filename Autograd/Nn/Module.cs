@@ -136,7 +136,7 @@ public abstract class Module : IDisposable
             switch (member)
             {
                 case Parameter p:
-                    p.Free();
+                    p.Dispose();
                     break;
                 case IDisposable d:
                     d.Dispose();
