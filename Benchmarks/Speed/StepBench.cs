@@ -96,10 +96,7 @@ internal static class StepBench
             return double.PositiveInfinity;
         double worst = 0;
         for (int i = 0; i < losses.Length; i++)
-        {
-            double d = Math.Abs(losses[i] - exact[i]) / Math.Max(Math.Abs(exact[i]), 1e-3);
-            worst = d <= worst ? worst : d;
-        }
+            worst = Math.Max(worst, Math.Abs(losses[i] - exact[i]) / Math.Max(Math.Abs(exact[i]), 1e-3));    // NaN stays
         return worst;
     }
 

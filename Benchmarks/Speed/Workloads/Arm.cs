@@ -27,12 +27,9 @@ internal abstract class Arm : Workload
     protected Arm(string name, Func<Generator, DType, Module> net, Shape image, ArmSizes sizes, DType dtype, ulong seed) : base(name, dtype, seed)
     {
         _sizes = sizes;
-        // The same stream, so the same weights; then the present network moves a little away.
-        (_now, _before) = (Build("net", net), Build("net", net));
-        using (Autograd.NoGrad())
-        using (TensorScope.Begin("perturb"))
-            foreach (var p in _now.Parameters())
-                p.AddInPlace(0.01 * Noise(p.Shape.Span));
+        // The same stream, so the same weights; the present network has moved a little away.
+        _before = Build("net", net);
+        _now = Build("net", (init, type) => Perturbed(net(init, type), Stream("perturb")));
         Own(_before.Freeze());
         _sgd = Own(new Sgd(_now.Parameters(), sizes.Lr));
         var data = Stream("data");
@@ -54,6 +51,15 @@ internal abstract class Arm : Workload
         var distilled = losses[.._sizes.Recalled].Mean() + losses[_sizes.Recalled..].Mean();
         _sgd.Minimize(distilled);
         return [real, distilled];
+    }
+
+    private static Module Perturbed(Module net, Generator draw)
+    {
+        using var constant = Autograd.NoGrad();
+        using var scope = TensorScope.Begin("perturb");
+        foreach (var p in net.Parameters())
+            p.AddInPlace(Tensor.Randn(p.Shape, draw, std: 0.01).To(p.DType));
+        return net;
     }
 
     private Tensor Recall()

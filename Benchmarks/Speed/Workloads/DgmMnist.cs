@@ -58,7 +58,7 @@ internal sealed class DgmMnist : Workload
 
     private Tensor Generate()
     {
-        var h = Tensor.Concat([_label.OneHot(Classes, DType), Noise(_batch, Latent - Classes)], 1).Reshape(_batch, Latent, 1, 1);
+        var h = Tensor.Concat([_label.OneHot(Classes, DType), Noise([_batch, Latent - Classes])], 1).Reshape(_batch, Latent, 1, 1);
         for (int i = 0; i < _masks.Length; i++)
         {
             var weight = (MaskScale * _masks[i]).Sigmoid() * _weights[i];
@@ -73,7 +73,7 @@ internal sealed class DgmMnist : Workload
     private Tensor CriticLoss(Tensor fake)
     {
         Tensor onReal = _body.Forward(_real), onFake = _body.Forward(fake);
-        var share = UniformNoise(_batch, 1, 1, 1);
+        var share = UniformNoise([_batch, 1, 1, 1]);
         var mixed = (share * _real + (1 - share) * fake).RequireGrad();
         var slope = Autograd.Grad(_adversary.Forward(_body.Forward(mixed)).Sum(), mixed, createGraph: true);
         var penalty = (slope.Reshape(_batch, -1).Norm(1) - 1).Square().Mean();

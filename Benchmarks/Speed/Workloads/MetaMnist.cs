@@ -65,7 +65,7 @@ internal sealed class MetaMnist : Workload
         var velocity = Array.ConvertAll(weights, Tensor.ZerosLike);
         for (int t = 0; t < _sizes.Tasks; t++)
         {
-            var images = _generator.Forward(Tensor.Concat([Noise(2 * _sizes.Pool, Latent), _target[t].OneHot(Classes, DType)], 1));
+            var images = _generator.Forward(Tensor.Concat([Noise([2 * _sizes.Pool, Latent]), _target[t].OneHot(Classes, DType)], 1));
             for (int s = 0; s < _sizes.Inner; s++)
             {
                 var loss = Functional.CrossEntropy(Learner(weights, images.TakeRows(_index[t, s])), _innerLabel[t]);
@@ -83,7 +83,7 @@ internal sealed class MetaMnist : Workload
     }
 
     private Tensor[] FreshLearner() => [.. _shapes.Select((shape, i) => (shape.Rank > 1
-        ? Noise(shape.Span) / Math.Sqrt((double)shape.Count / shape[0])
+        ? Noise(shape, std: Math.Sqrt((double)shape[0] / shape.Count))
         // The scales of the two batch norms.
         : Tensor.Full(shape, i is 2 or 6 ? 1 : 0, DType)).RequireGrad())];
 

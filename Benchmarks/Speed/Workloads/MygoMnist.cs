@@ -48,7 +48,7 @@ internal sealed class MygoMnist : Workload
         return [judged, fooled, distilled];
     }
 
-    private Tensor Generate() => _generator.Forward(Tensor.Concat([Noise(_batch, Latent), _label], 1));
+    private Tensor Generate() => _generator.Forward(Tensor.Concat([Noise([_batch, Latent]), _label], 1));
 
     private Tensor Judge(Tensor images, Tensor verdict) =>
         Functional.BceWithLogits(_discriminator.Forward(Tensor.Concat([images, _label], 1)), verdict);

@@ -61,7 +61,7 @@ internal sealed class SrmMnist : Workload
     {
         int n = _batch + 1;
         var logits = _encoder.Forward(images).Reshape(n, Variables, Categories);
-        var code = Functional.GumbelSoftmax(logits, GumbelNoise(n, Variables, Categories), tau: 1, hard: true);
+        var code = Functional.GumbelSoftmax(logits, GumbelNoise([n, Variables, Categories]), tau: 1, hard: true);
         var output = _decoder.Forward(code.Reshape(n, -1));
         var loss = Functional.BceWithLogits(output, images, reduction: Reduction.Sum) / n;
         _adam.Minimize(loss);

@@ -85,16 +85,16 @@ internal abstract class Workload : IDisposable
         return Own(scope.Keep(made.DType == DType.F32 ? made.To(DType) : made));
     }
 
-    /// <summary>Standard normal noise of this step.</summary>
-    protected Tensor Noise(params ReadOnlySpan<long> shape) => Tensor.Randn(Shape.Create(shape), _noise).To(DType);
+    /// <summary>Normal noise of this step.</summary>
+    protected Tensor Noise(Shape shape, double std = 1) => Tensor.Randn(shape, _noise, std: std).To(DType);
 
     /// <summary>Uniform noise of this step, in [0, 1).</summary>
-    protected Tensor UniformNoise(params ReadOnlySpan<long> shape) => Tensor.Rand(Shape.Create(shape), _noise).To(DType);
+    protected Tensor UniformNoise(Shape shape) => Tensor.Rand(shape, _noise).To(DType);
 
     /// <summary>Gumbel noise of this step.</summary>
-    protected Tensor GumbelNoise(params ReadOnlySpan<long> shape) => Tensor.Gumbel(Shape.Create(shape), _noise).To(DType);
+    protected Tensor GumbelNoise(Shape shape) => Tensor.Gumbel(shape, _noise).To(DType);
 
-    /// <summary>A layer of noise that no gradient reaches is computed without recording.</summary>
+    /// <summary>What no gradient reaches: computed without recording, and everything but the result returned at once.</summary>
     protected static Tensor Constant(Func<Tensor> body)
     {
         using var off = Autograd.NoGrad();
