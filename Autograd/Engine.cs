@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Native;
 
 /// <summary>
@@ -225,7 +227,10 @@ internal sealed class Engine
         }
         if (!_createGraph && sum.Storage.EngineRefs == 1 && sum.Storage.StackIndex >= _start && sum.IsContiguous && sum.Layout.SameShape(g.Layout))
         {
+            long start = (_ambient.Watch & Watch.Profile) != 0 ? Stopwatch.GetTimestamp() : 0;
             Ops.Add.Kernel.Run(sum, sum, g);
+            if ((_ambient.Watch & Watch.Profile) != 0)
+                Profiler.Note("(sum of gradients)", start, 3 * sum.ByteSize);
             return sum;
         }
         var total = Ops.Add.Apply(sum, g);

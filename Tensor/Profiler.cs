@@ -32,6 +32,10 @@ public static class Profiler
             Line?.Invoke($"{op,-20} {elapsed.TotalMicroseconds,10:F1} us {bytes / Math.Max(elapsed.TotalSeconds, 1e-9) / 1e9,8:F1} GB/s{(Env.Debug.Value >= 3 ? "  " + shapes : "")}");
     }
 
+    /// <summary>Called after work that is no operation: sums of gradients, updates of parameters.</summary>
+    internal static void Note(string what, long start, long bytes) =>
+        current?.Add(new ProfilerEvent(what, start, Stopwatch.GetElapsedTime(start), bytes, 0, ""));
+
     /// <summary>Where NATIVE_DEBUG lines go; the command line sets it to standard error.</summary>
     public static Action<string>? Line { get; set; }
 }

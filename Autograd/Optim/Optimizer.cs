@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Native.Optim;
 
 /// <summary>Parameters that share a learning rate and a weight decay.</summary>
@@ -108,7 +110,10 @@ public abstract class Optimizer : IDisposable
                 m.Steps++;
                 _slots[n++] = Scalars(group, m.Steps, new OptimSlot(p, g, m.First, m.Second, p.GradMask));
             }
+        long start = Stopwatch.GetTimestamp();
         Update(_slots.AsSpan(0, n));
+        if ((Ambient.Current.Watch & Watch.Profile) != 0)
+            Profiler.Note($"({GetType().Name.ToLowerInvariant()} update)", start, UpdateBytes(_slots.AsSpan(0, n)));
         Array.Clear(_slots);
         copies?.ForEach(c => c.Dispose());
     }
@@ -211,6 +216,15 @@ public abstract class Optimizer : IDisposable
 
     internal static double Fraction(double value, string name) =>
         value is >= 0 and < 1 ? value : throw new UsageException($"optimizer: {name} must be in [0, 1); got {value}.");
+
+    // Parameter and moments are read and written, the gradient is read.
+    private long UpdateBytes(ReadOnlySpan<OptimSlot> slots)
+    {
+        long bytes = 0;
+        foreach (var s in slots)
+            bytes += s.Value.ByteSize * (3 + 2 * MomentCount);
+        return bytes;
+    }
 
     // Two parameters made alone may share a name; the later ones get a number.
     private IEnumerable<(string Name, Parameter P)> Named()
