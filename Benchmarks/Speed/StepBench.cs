@@ -40,19 +40,20 @@ internal sealed record StepTiming(
     }
 }
 
-/// <summary>Times steps of a workload, as the peer's script does: three to warm up, then as many as fit, at least five.</summary>
+/// <summary>
+/// Times steps of a workload, as the peer's script does: three to warm up, then as many as fit, at least five. The warm-up goes on for a second,
+/// because the runtime compiles at full optimisation in the background, 100 ms after it last met new code; the peer was compiled before.
+/// </summary>
 internal static class StepBench
 {
-    private const int WarmUp = 3, Least = 5, LeastWhenSlow = 3;
+    private const int WarmUpSteps = 3, Least = 5, LeastWhenSlow = 3;
 
     /// <summary>Measures and checks one workload.</summary>
     /// <exception cref="NumericException">A loss is not finite, or the first step differs from the f64 one.</exception>
     public static StepTiming Run(WorkloadRow row, double seconds, double gflops, bool check, CancellationToken cancel)
     {
         using var workload = row.Make(DType.F32, 0);
-        var first = Losses(workload);
-        for (int i = 1; i < WarmUp; i++)
-            Losses(workload);
+        var first = WarmUp(workload, Math.Min(1, seconds));
         var (ops, flops) = Count(workload);
         var allocator = Ambient.Current.Allocator;
         var times = new List<double>();
@@ -75,6 +76,16 @@ internal static class StepBench
         double median = SideFile.Median(times);
         double? roof = flops > 0 ? flops / (gflops * 1e9 * median) : null;
         return new StepTiming(row.Name, 1e3 * median, 1e3 * times.Min(), times.Count, peak, managed, ops, roof, paused, difference);
+    }
+
+    /// <summary>Steps until so many seconds and three steps have passed; the first step's losses.</summary>
+    public static double[] WarmUp(Workload workload, double seconds)
+    {
+        long start = Stopwatch.GetTimestamp();
+        var first = Losses(workload);
+        for (int i = 1; i < WarmUpSteps || Elapsed(start) < seconds; i++)
+            Losses(workload);
+        return first;
     }
 
     /// <summary>One step's losses, which must be finite.</summary>

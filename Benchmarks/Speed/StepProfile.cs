@@ -5,7 +5,7 @@ namespace Native.Benchmarks;
 /// <summary><c>native profile WORKLOAD</c>: the operations of a step by time, with the rates they reach.</summary>
 internal static class StepProfile
 {
-    private const int WarmUp = 3, Repeats = 3;
+    private const int Repeats = 3;
 
     public static int Run(Ui ui, WorkloadRow row, bool shapes, int top)
     {
@@ -13,8 +13,7 @@ internal static class StepProfile
             throw new UsageException($"profile: --top must be 1 or more; got {top}.");
         var roof = Roof.Measure();
         using var workload = row.Make(DType.F32, 0);
-        for (int i = 0; i < WarmUp; i++)
-            StepBench.Losses(workload);
+        StepBench.WarmUp(workload, seconds: 1);
         // The fastest of a few steps: what disturbed the others is no part of the step.
         var (total, events) = Enumerable.Range(0, Repeats).Select(_ => Step(workload)).MinBy(s => s.Total);
         double inside = events.Sum(e => e.Elapsed.TotalSeconds);
