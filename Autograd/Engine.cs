@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Native;
 
 /// <summary>
@@ -42,10 +44,12 @@ internal sealed class Engine
     /// Gradients of the targets; zeros where every path has a zero derivative, null where there is no path. With <paramref name="stopAtTargets"/>
     /// paths end at the first target they meet, so that targets which depend on each other get their partial derivatives.
     /// </summary>
-    public static Tensor?[] Grad(IReadOnlyList<Tensor> ys, IReadOnlyList<Tensor> seeds, IReadOnlyList<Tensor> targets, bool createGraph, bool retainGraph, bool stopAtTargets = false)
+    public static Tensor?[] Grad(IReadOnlyList<Tensor> ys, IReadOnlyList<Tensor> seeds, IReadOnlyList<Tensor> targets, bool createGraph, bool retainGraph, bool stopAtTargets = false, bool releaseActivations = false)
     {
         using var scope = createGraph ? null : TensorScope.Begin("backward");
         var engine = new Engine(createGraph, retainGraph, targets, stopAtTargets);
+        if (releaseActivations)
+            engine.CountUses(ys);
         engine.Walk(ys, seeds, engine.CollectTargets);
         engine.HandOver(seeds, scope is not null);
         return engine._captured;
@@ -94,7 +98,7 @@ internal sealed class Engine
         using var scope = createGraph ? null : TensorScope.Begin("backward");
         var engine = new Engine(createGraph, retainGraph, targets: null);
         if (releaseActivations)
-            engine.CountUses(y.Node as OpNode);
+            engine.CountUses([y]);
         engine.Walk([y], [seed], () =>
         {
             foreach (var leaf in engine._leaves)
@@ -226,7 +230,10 @@ internal sealed class Engine
         }
         if (!_createGraph && sum.Storage.EngineRefs == 1 && sum.Storage.StackIndex >= _start && sum.IsContiguous && sum.Layout.SameShape(g.Layout))
         {
+            long start = (_ambient.Watch & Watch.Profile) != 0 ? Stopwatch.GetTimestamp() : 0;
             Ops.Add.Kernel.Run(sum, sum, g);
+            if ((_ambient.Watch & Watch.Profile) != 0)
+                Profiler.Note("(sum of gradients)", start, 3 * sum.ByteSize);
             return sum;
         }
         var total = Ops.Add.Apply(sum, g);
@@ -326,12 +333,19 @@ internal sealed class Engine
     };
 
     // How many nodes still need each saved storage: with releaseActivations it goes back to the pool after the last.
-    private void CountUses(OpNode? root)
+    // A node below several outputs is counted several times: what it saved then waits for the scope.
+    private void CountUses(IReadOnlyList<Tensor> ys)
     {
-        _uses = new Dictionary<Storage, int>(ReferenceEqualityComparer.Instance);
-        root?.VisitSaved(t => _uses[t.Storage] = _uses.GetValueOrDefault(t.Storage) + 1);
+        var uses = _uses = new Dictionary<Storage, int>(ReferenceEqualityComparer.Instance);
+        foreach (var y in ys)
+        {
+            // The caller holds the output and may read it afterwards, whether or not its own operation saved it.
+            uses[y.Storage] = uses.GetValueOrDefault(y.Storage) + 1;
+            (y.Node as OpNode)?.VisitSaved(t => uses[t.Storage] = uses.GetValueOrDefault(t.Storage) + 1);
+        }
         // A view of a leaf is saved like any activation, but its memory is the leaf's.
-        root?.VisitLeaves(leaf => _uses[leaf.Leaf.Storage] = int.MaxValue);
+        foreach (var y in ys)
+            (y.Node as OpNode)?.VisitLeaves(leaf => uses[leaf.Leaf.Storage] = int.MaxValue);
     }
 
     private void ReleaseActivations(OpNode node)

@@ -24,13 +24,13 @@ public abstract class Op
 
     /// <summary>Bookkeeping around a forward when somebody is watching (traces, traps, debug lines). Off the fast path.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private protected void Watched(Ambient ambient, Action forward, ReadOnlySpan<Tensor?> inputs, Tensor y, Action? swapped = null)
+    private protected void Watched(Ambient ambient, Action forward, ReadOnlySpan<Tensor?> inputs, Tensor y, Action? swapped = null, long flops = 0)
     {
         long start = Stopwatch.GetTimestamp();
         forward();
         var elapsed = Stopwatch.GetElapsedTime(start);
         if ((ambient.Watch & (Watch.Profile | Watch.Debug)) != 0)
-            Profiler.Record(Name, start, elapsed, inputs, y);
+            Profiler.Record(Name, start, elapsed, inputs, y, flops);
         if ((ambient.Watch & Watch.Mutate) != 0)
             Mutation.Primitive(inputs, y, swapped);
         if ((ambient.Watch & Watch.NanTrap) != 0)

@@ -80,7 +80,7 @@ public class Tensor : IDisposable
     }
 
     /// <summary>Frees the storage now instead of at the scope's end. Views of it die with it.</summary>
-    public void Dispose()
+    public virtual void Dispose()
     {
         GC.SuppressFinalize(this);
         if (Storage.Generation == Generation && Storage.TryClaim())
