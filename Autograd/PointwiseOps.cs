@@ -55,8 +55,14 @@ public abstract class PointwiseOp : Op
     /// <summary>A number that an integer tensor cannot hold is refused, not cut; infinities are bounds that limit nothing.</summary>
     internal void CheckWhole(Tensor x, double p, double q)
     {
+        var (low, high) = x.DType switch
+        {
+            DType.U8 => (0.0, 255.0),
+            DType.I32 => (int.MinValue, int.MaxValue),
+            _ => (long.MinValue, long.MaxValue),
+        };
         foreach (double v in new[] { p, q })
-            if (double.IsFinite(v) ? v != Math.Floor(v) : double.IsNaN(v) || !ReferenceEquals(this, Ops.Clamp))
+            if (double.IsFinite(v) ? v != Math.Floor(v) || v < low || v > high : double.IsNaN(v) || !ReferenceEquals(this, Ops.Clamp))
                 throw new DTypeException($"{Name}: {v} is no value of {x.DType.Name()}; input = {x.Describe()}. Convert the tensor with .To(DType.F32) first.");
     }
 
