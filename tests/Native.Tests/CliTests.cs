@@ -4,6 +4,7 @@ using Native.Benchmarks;
 namespace Native.Tests;
 
 /// <summary>The command line as a user meets it: exit codes, sentences, files. Commands run in this process, with their writers captured.</summary>
+[Collection(WorkersCollection.Name)]
 public sealed class CliTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();

@@ -3,6 +3,7 @@ using System.Xml.Linq;
 namespace Native.Tests;
 
 /// <summary>Forward properties of every row of <see cref="OpTable"/>: one fact per property, a line per sample that breaks it.</summary>
+[Collection(WorkersCollection.Name)]
 public class OpTests
 {
     [Fact]
