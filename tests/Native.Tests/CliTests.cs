@@ -43,6 +43,9 @@ public sealed class CliTests : IDisposable
     [InlineData("data lst", "native data: 'lst' is not a verb; there are list, check. Did you mean list?")]
     [InlineData("data check --data /no/such/folder", "data: /no/such/folder is not a folder; --data names it. Correct the path.")]
     [InlineData("gradcheck --order 4", "gradcheck: --order takes 1, 2 or 3; got 4.")]
+    [InlineData("gradcheck --sample 3", "gradcheck: --sample 3 says nothing without an op. Add --op NAME.")]
+    [InlineData("gradcheck --op tanh --sample 6", "gradcheck: tanh has no sample 6; it has 6, counted from 0.")]
+    [InlineData("gradcheck --op lt", "gradcheck: lt has no derivative to check. Without --op, every op that has one is checked.")]
     [InlineData("bench ops --seconds 0", "bench: --seconds must be above 0 and at most 3600; got 0.")]
     public void Mistakes_are_answered_with_one_sentence_and_exit_code_2(string line, string sentence)
     {
@@ -55,7 +58,7 @@ public sealed class CliTests : IDisposable
     public void An_unknown_op_gets_the_nearest()
     {
         var (code, _, error) = Native("gradcheck", "--op", "tanj");
-        Assert.StartsWith("gradcheck: 'tanj' is not an op. Did you mean tanh?", error);
+        Assert.StartsWith("gradcheck: there is no op 'tanj'. Did you mean 'tanh'?", error);
         Assert.Equal(2, code);
     }
 
@@ -188,6 +191,27 @@ public sealed class CliTests : IDisposable
         var (code, output, _) = Native("gradcheck", "--op", "tanh", "--order", "3");
         Assert.Equal(0, code);
         Assert.Contains("3 of 3 checks passed", output);
+    }
+
+    [Fact]
+    public void Gradcheck_of_a_broken_derivative_fails_and_prints_the_line_that_repeats_it()
+    {
+        static string[] failure(string output) => [.. output.Split('\n').SkipWhile(l => !l.Contains("FAILED; order 2")).TakeWhile(l => !l.StartsWith("  replay: "))];
+        string output, line;
+        using (new Mutation(op => op.Name == "matmul", Fault.Sign, 0))
+        {
+            var (code, text, error) = Native("gradcheck", "--op", "matmul", "--order", "2", "--seed", "7");
+            Assert.Equal((1, ""), (code, error));
+            output = text;
+            line = output.Split('\n').Last(l => l.StartsWith("  replay: ")).Trim()["replay: ".Length..];
+            // Nothing in it that a shell would read in a way of its own.
+            Assert.Matches("^native gradcheck --op matmul --sample [0-9]+ --order 2 --seed 7$", line);
+            var again = Native(line.Split(' ')[1..]);
+            Assert.Equal(1, again.Code);
+            Assert.True(failure(output).Length > 2, output);
+            Assert.Equal(failure(output), failure(again.Output));
+        }
+        Assert.Equal(0, Native(line.Split(' ')[1..]).Code);
     }
 
     [Fact]

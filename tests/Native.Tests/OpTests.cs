@@ -135,6 +135,32 @@ public class OpTests
     }
 
     [Fact]
+    public void Rows_go_by_the_names_that_errors_print()
+    {
+        var names = OpTable.All.SelectMany(r => r.Names).ToList();
+        Assert.All(names, n => Assert.Matches("^[a-z][a-z0-9]*(_[a-z0-9]+)*$", n));
+        Assert.Empty(names.GroupBy(n => n, StringComparer.Ordinal).Where(g => g.Count() > 1).Select(g => g.Key));
+        Assert.All((string[])["matmul", "conv2d", "conv2d_data_grad", "cumsum", "log_softmax", "logsumexp", "argmin", "lt"], n => Assert.Contains(n, names));
+        // What an op calls itself when it is applied is a name of its row.
+        int met = 0;
+        OpKit.ForEachSample((row, s, k) =>
+        {
+            var x = OpKit.Make(s, SampleValues.Draw(s, SampleValues.Seed(row.Name, k)));
+            foreach (int i in SampleValues.Free(s))
+                x[i].RequireGrad();
+            foreach (var y in s.Run(x))
+                if (y.Node is OpNode { Op: var op } && OpTable.RowOf(op) is var of)
+                {
+                    met++;
+                    if (!OpTable.Find(of).Names.Contains(op.Name))
+                        return $"an op of {of} calls itself {op.Name}";
+                }
+            return null;
+        });
+        Assert.True(met > OpTable.All.Count, $"only {met} ops were met");
+    }
+
+    [Fact]
     public void Every_row_and_every_method_of_a_tensor_is_documented()
     {
         var summaries = XDocument.Load(Path.Combine(AppContext.BaseDirectory, "Native.Autograd.xml")).Descendants("member")
