@@ -40,6 +40,8 @@ internal static class SuiteCommand
 
     private static int Run(Ui ui, StreamRow row, StreamRequest request, string folder)
     {
+        if (folder.Length == 0)
+            throw new UsageException("suite: the name of the folder for the results is empty. Give --out DIR.");
         AtomicFile.Probe(Path.Combine(folder, "suite.json"));
         var clock = Stopwatch.StartNew();
         var (train, test) = row.Load(request);

@@ -31,6 +31,13 @@ public sealed class CliTests : IDisposable
     [InlineData("run naive er", "native run: 'er' is one argument too many. See 'native run --help'.")]
     [InlineData("run naive --seed", "native run: --seed needs a value. See 'native run --help'.")]
     [InlineData("run naive --seed -1", "native run: --seed takes a whole number of 0 or more; got '-1'.")]
+    [InlineData("run naive --json --seed 1", "native run: --json needs a value before --seed. See 'native run --help'.")]
+    [InlineData("run naive --seed 1 --seed 2", "native run: --seed is given 2 times. Give it once.")]
+    [InlineData("run naive --nan-trap=maybe", "native run: --nan-trap is a switch and takes no value; got 'maybe'. Leave the value out.")]
+    [InlineData("run naive --json nowhere/", "write: nowhere/ is a folder. Name a file.")]
+    [InlineData("run naive --data /proc --epochs -1", "train: epochs must be 1 or more; got -1.")]
+    [InlineData("run naive --data /proc --batch 0", "train: batch size must be 1 or more; got 0.")]
+    [InlineData("run er --data /proc --buffer -1", "er: a memory of -1 images holds nothing. Give --buffer 1 or more.")]
     [InlineData("run naive --epochs two", "native run: --epochs takes a whole number; got 'two'.")]
     [InlineData("run naive --lr fast", "native run: --lr takes a number; got 'fast'.")]
     [InlineData("run naive --stream split-digits --epochs 0", "train: epochs must be 1 or more; got 0.")]
@@ -52,6 +59,36 @@ public sealed class CliTests : IDisposable
         var (code, _, error) = Native(line.Split(' '));
         Assert.Equal(sentence, error.TrimEnd());
         Assert.Equal(2, code);
+    }
+
+    [Theory]
+    [InlineData("method: '' is not known; there are naive, joint, er.", "run", "")]
+    [InlineData("write: the name of the file is empty. Name a file.", "run", "naive", "--json", "")]
+    [InlineData("suite: the name of the folder for the results is empty. Give --out DIR.", "suite", "--out", "")]
+    public void Empty_names_are_answered_with_one_sentence(string sentence, params string[] line)
+    {
+        var (code, _, error) = Native(line);
+        Assert.Equal((2, sentence), (code, error.TrimEnd()));
+    }
+
+    [Fact]
+    public void Data_that_are_a_device_are_refused_unread()
+    {
+        Directory.CreateDirectory(_folder.File("mnist"));
+        string link = _folder.File("mnist/train-images-idx3-ubyte.gz");
+        File.CreateSymbolicLink(link, "/dev/zero");
+        var (code, _, error) = Native("data", "check", "--data", _folder.Path);
+        Assert.Equal((2, $"idx: {link}: it is empty, or not a regular file. Fetch it again, or name the file itself."), (code, error.TrimEnd()));
+    }
+
+    [Fact]
+    public void Switches_have_the_bounds_of_their_options()
+    {
+        Assert.Equal(1024, Env.Threads.Parse("1024"));
+        Assert.Equal("NATIVE_THREADS: '1025' is not a whole number of 0 to 1024.", Assert.Throws<UsageException>(() => Env.Threads.Parse("1025")).Message);
+        Assert.Equal(1L << 60, Env.MemoryLimit.Parse($"{1L << 40}") << 20);
+        Assert.Throws<UsageException>(() => Env.MemoryLimit.Parse($"{(1L << 40) + 1}"));
+        Assert.Throws<UsageException>(() => Env.MemoryLimit.Parse("-1"));
     }
 
     [Fact]
