@@ -47,28 +47,51 @@ public static class GradCheck
     }
 
     /// <summary>
-    /// Checks an op of the library on its own samples: what <c>native gradcheck --op NAME --order N --seed S</c> runs. A seed from a test's report
-    /// repeats that test's sample; any other seed draws new inputs for every sample.
+    /// Checks an op of the library on its own samples: what <c>native gradcheck --op NAME --sample K --order N --seed S</c> runs.
     /// </summary>
-    /// <exception cref="UsageException">No op has that name, or it has no derivative of that order.</exception>
-    public static IReadOnlyList<GradCheckReport> RunOp(string op, int order = 1, ulong seed = 0)
+    /// <param name="op">The op's name, as errors print it.</param>
+    /// <param name="order">Order of the derivative, 1 to 3.</param>
+    /// <param name="seed">Draws the inputs and the projections. With the sample named in a test's report, its seed repeats that test.</param>
+    /// <param name="sample">Only this sample of the op, counted from 0; null means all.</param>
+    /// <exception cref="UsageException">No op has that name, it has no such sample, or no derivative of that order.</exception>
+    public static IReadOnlyList<GradCheckReport> RunOp(string op, int order = 1, ulong seed = 0, int? sample = null)
     {
-        var row = OpTable.All.FirstOrDefault(r => r.Name == op)
-            ?? throw new UsageException($"gradcheck: there is no op '{op}'.{(Nearest.Of(op, OpTable.All.Select(r => r.Name)) is { } near ? $" Did you mean '{near}'?" : "")}");
-        ulong k = seed - SampleValues.Seed(row.Name, 0);
-        var samples = k < (ulong)row.Samples.Count ? [row.Samples[(int)k]] : row.Samples;
+        var row = OpTable.Find(op);
+        var reports = RunRow(row, order, seed, sample);
+        return reports.Count > 0 ? reports : throw new UsageException(sample is null
+            ? $"gradcheck: {op} has no derivative of order {order}."
+            : $"gradcheck: sample {sample} of {op} has no derivative of order {order}.");
+    }
+
+    /// <summary>The reports of a row's samples that have a derivative of that order: all, one, or the first few of them.</summary>
+    internal static IReadOnlyList<GradCheckReport> RunRow(OpRow row, int order, ulong seed, int? sample = null, int atMost = int.MaxValue)
+    {
+        if (sample is { } asked && !(asked >= 0 && asked < row.Samples.Count))
+            throw new UsageException($"gradcheck: {row.Name} has no sample {asked}; it has {row.Samples.Count}, counted from 0.");
         var reports = new List<GradCheckReport>();
-        foreach (var s in samples)
+        for (int k = sample ?? 0; k < (sample + 1 ?? row.Samples.Count) && reports.Count < atMost; k++)
         {
+            var s = row.Samples[k];
             if (s.Orders < order || !SampleValues.Free(s).Any())
                 continue;
             using var scope = TensorScope.Begin("gradcheck-op");
             double[][] values = SampleValues.Draw(s, seed);
             var (f, inputs) = SampleValues.Differentiable(s, [.. s.Inputs.Select((x, i) => SampleValues.ToTensor(values[i], x.Shape, x.DType ?? DType.F64))]);
-            reports.Add(RunAll(f, inputs, new() { Name = op, Order = order, Mode = GradCheckMode.Projected, Directions = 2, Seed = seed }));
+            reports.Add(RunAll(f, inputs, OptionsOf(row, k, order, seed)));
         }
-        return reports.Count > 0 ? reports : throw new UsageException($"gradcheck: {op} has no derivative of order {order}.");
+        return reports;
     }
+
+    /// <summary>How a sample of an op is checked, here and by the generated tests, so that a report can say how to repeat it.</summary>
+    internal static GradCheckOptions OptionsOf(OpRow row, int k, int order, ulong seed) => new()
+    {
+        Name = $"{row.Name} ({row.Samples[k].Label})",
+        Order = order,
+        Mode = GradCheckMode.Projected,
+        Directions = 2,
+        Seed = seed,
+        Replay = $"native gradcheck --op {row.Name} --sample {k} --order {order} --seed {seed}",
+    };
 
     /// <summary>
     /// How unsymmetric the Hessian of sum(f) is along two seeded random directions: |v'Hw - w'Hv| / (|v'Hw| + |w'Hv| + 1). It is zero up to

@@ -65,6 +65,9 @@ public sealed record GradCheckOptions
     /// <summary>Whether the incoming gradient counts as an input from order 2 on. When it does not, backward takes its shorter paths.</summary>
     public bool VaryIncoming { get; init; } = true;
 
+    /// <summary>The command line that repeats this check, for an op of the library; null for a function of the user's, which no command knows.</summary>
+    internal string? Replay { get; init; }
+
     /// <summary>Whether a failing projection is searched for its worst element.</summary>
     internal bool Localize { get; init; } = true;
 }
@@ -146,7 +149,7 @@ public sealed class GradCheckReport
 
     internal void Localized(GradCheckFinding finding) => Worst = finding;
 
-    /// <summary>The report: verdict, counts, the worst element, and the line that repeats the check.</summary>
+    /// <summary>The report: verdict, counts, the worst element, and for an op of the library the command that repeats the check.</summary>
     public override string ToString()
     {
         var o = Options;
@@ -161,7 +164,8 @@ public sealed class GradCheckReport
             text.Append($"  {(Passed ? "closest call" : "worst")}: {Worst}\n");
         if (Unjudged > 0)
             text.Append("  undecided: the function is too curved or too large for this step and tolerance; use smaller inputs, f64, or a looser tolerance\n");
-        text.Append($"  replay: native gradcheck --op {o.Name} --order {o.Order} --seed {o.Seed}");
-        return text.ToString();
+        if (o.Replay is not null)
+            text.Append($"  replay: {o.Replay}\n");
+        return text.ToString().TrimEnd('\n');
     }
 }

@@ -54,20 +54,31 @@ internal sealed record ErrorSample(string Label, Action Run, string Message);
 /// <param name="Op">The row, for pointwise and reduction rows; null for structured ops, whose instances carry parameters.</param>
 /// <param name="Samples">What to try.</param>
 /// <param name="Errors">Mistakes to try.</param>
-internal sealed record OpRow(string Name, Op? Op, IReadOnlyList<Sample> Samples, IReadOnlyList<ErrorSample> Errors);
+internal sealed record OpRow(string Name, Op? Op, IReadOnlyList<Sample> Samples, IReadOnlyList<ErrorSample> Errors)
+{
+    /// <summary>What its instances call themselves in messages: the name, and others where parameters choose among several (eq, ne, lt, ...).</summary>
+    public IReadOnlyList<string> Names { get; init; } = [Name];
+}
 
 /// <summary>
 /// The list of every op. Pointwise and reduction rows are the fields of <see cref="Ops"/>; structured and view ops are the classes of
-/// this assembly, each with a static <c>Samples()</c> (and, where mistakes are possible, <c>Errors()</c>). A test fails for an op
-/// without samples, so nothing can be added untested.
+/// this assembly, each with a static <c>Samples()</c> (and, where mistakes are possible, <c>Errors()</c>; and, where one class goes by
+/// several names, <c>Names()</c>). A test fails for an op without samples, so nothing can be added untested.
 /// </summary>
 internal static class OpTable
 {
+    private static readonly Dictionary<Type, string[]> NamesByType = StructuredTypes().ToDictionary(t => t, NamesOf);
+
     /// <summary>Every op, by name.</summary>
     public static IReadOnlyList<OpRow> All { get; } = [.. Rows().OrderBy(r => r.Name, StringComparer.Ordinal)];
 
     /// <summary>Structured and view op classes that state no samples: must be empty.</summary>
     public static IEnumerable<Type> Untested => StructuredTypes().Where(t => Method(t, "Samples") is null);
+
+    /// <summary>The row that goes by a name; <see cref="UsageException"/> with the nearest for any other.</summary>
+    public static OpRow Find(string name) => All.FirstOrDefault(r => r.Names.Contains(name, StringComparer.Ordinal))
+        ?? throw new UsageException($"gradcheck: there is no op '{name}'."
+            + $"{(Nearest.Of(name, All.SelectMany(r => r.Names)) is { } near ? $" Did you mean '{near}'?" : "")} All {All.Count} are checked when none is named.");
 
     private static IEnumerable<OpRow> Rows()
     {
@@ -86,7 +97,7 @@ internal static class OpTable
             if (Method(type, "Samples")?.Invoke(null, null) is not IEnumerable<Sample> samples)
                 continue;
             var errors = Method(type, "Errors")?.Invoke(null, null) as IEnumerable<ErrorSample> ?? [];
-            yield return new OpRow(Label(type), null, [.. samples], [.. errors]);
+            yield return new OpRow(NamesByType[type][0], null, [.. samples], [.. errors]) { Names = NamesByType[type] };
         }
     }
 
@@ -96,9 +107,18 @@ internal static class OpTable
     private static MethodInfo? Method(Type type, string name) => type.GetMethod(name, BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic, []);
 
     /// <summary>The row that an op belongs to.</summary>
-    public static string RowOf(Op op) => op is PointwiseOp or ReduceOp ? op.Name : Label(op.GetType());
+    public static string RowOf(Op op) => op is PointwiseOp or ReduceOp ? op.Name : NamesByType[op.GetType()][0];
 
-    private static string Label(Type type) => type.Name.EndsWith("Op", StringComparison.Ordinal) ? type.Name[..^2] : type.Name;
+    // The name is an argument that each class hands to its base, so an instance with default parameters is asked; constructors only keep them.
+    private static string[] NamesOf(Type type)
+    {
+        if (Method(type, "Names")?.Invoke(null, null) is IEnumerable<string> stated)
+            return [.. stated];
+        var constructor = type.GetConstructors(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic)[0];
+        object?[] parameters = [.. constructor.GetParameters().Select(p => p.HasDefaultValue && p.DefaultValue is not null ? p.DefaultValue
+            : p.ParameterType.IsValueType ? Activator.CreateInstance(p.ParameterType) : null)];
+        return [((Op)constructor.Invoke(parameters)).Name];
+    }
 
     private static IEnumerable<Sample> PointwiseSamples(PointwiseOp op)
     {

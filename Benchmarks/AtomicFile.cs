@@ -28,7 +28,9 @@ internal static class AtomicFile
     /// <summary>Refuses a target that cannot be written before a long run starts.</summary>
     public static void Probe(string path)
     {
-        if (Directory.Exists(path))
+        if (path.Length == 0)
+            throw new UsageException("write: the name of the file is empty. Name a file.");
+        if (Directory.Exists(path) || Path.EndsInDirectorySeparator(path))
             throw new UsageException($"write: {path} is a folder. Name a file.");
         Guard(path, () =>
         {
@@ -61,7 +63,7 @@ internal static class AtomicFile
                 Directory.CreateDirectory(folder);
             action();
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
             throw new UsageException($"write: {path} cannot be written; {e.Message} Name another file.");
         }

@@ -12,8 +12,9 @@ internal static class CommandLineErrors
         var result = parse.CommandResult;
         string path = Path(result);
         UnknownOptions(parse, path);
+        Repeated(parse, path);
         if (parse.UnmatchedTokens.Count > 0)
-            throw Unmatched(parse.UnmatchedTokens[0], result.Command, path);
+            throw Unmatched(parse, result, path);
         if (parse.Errors.Count > 0)
             throw Describe(parse.Errors[0], result.Command, path);
     }
@@ -21,29 +22,52 @@ internal static class CommandLineErrors
     // The parser takes an unknown --option for a value when the command has room for one, so the tokens are looked at first.
     private static void UnknownOptions(ParseResult parse, string path)
     {
+        Token? before = null;
         foreach (var token in parse.Tokens)
         {
             if (token.Type == TokenType.DoubleDash)
                 return;
             if (token.Type == TokenType.Argument && token.Value.Length > 1 && token.Value[0] == '-' && !char.IsAsciiDigit(token.Value[1]))
-                throw UnknownOption(token.Value, parse.CommandResult, path);
+                throw before is { Type: TokenType.Option } && Known(parse.CommandResult).Contains(token.Value)
+                    ? new UsageException($"{path}: {before.Value} needs a value before {token.Value}. See '{path} --help'.")
+                    : UnknownOption(token.Value, parse.CommandResult, path);
+            before = token;
         }
     }
 
-    private static UsageException UnknownOption(string given, CommandResult result, string path)
+    // The parser takes the last value of some and refuses others with a sentence about the value.
+    private static void Repeated(ParseResult parse, string path)
+    {
+        var twice = parse.Tokens.TakeWhile(t => t.Type != TokenType.DoubleDash).Where(t => t.Type == TokenType.Option)
+            .GroupBy(t => t.Value, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1);
+        if (twice is not null)
+            throw new UsageException($"{path}: {twice.Key} is given {twice.Count()} times. Give it once.");
+    }
+
+    private static List<string> Known(CommandResult result)
     {
         var known = new List<string>();
         for (SymbolResult? at = result; at is CommandResult c; at = at.Parent)
             known.AddRange(c.Command.Options.Where(o => !o.Hidden && (o.Recursive || ReferenceEquals(c, result))).Select(o => o.Name));
-        string name = given.Split('=')[0];
-        return new UsageException($"{path}: {name} is not an option.{DidYouMean(name, known)} See '{path} --help'.");
+        return known;
     }
 
-    private static UsageException Unmatched(string token, Command command, string path)
+    private static UsageException UnknownOption(string given, CommandResult result, string path)
     {
-        var verbs = Verbs(command);
-        return verbs.Count > 0
-            ? new UsageException($"{path}: '{token}' is not a verb; there are {string.Join(", ", verbs)}.{DidYouMean(token, verbs)}")
+        string name = given.Split('=')[0];
+        return new UsageException($"{path}: {name} is not an option.{DidYouMean(name, Known(result))} See '{path} --help'.");
+    }
+
+    private static UsageException Unmatched(ParseResult parse, CommandResult result, string path)
+    {
+        string token = parse.UnmatchedTokens[0];
+        var verbs = Verbs(result.Command);
+        if (verbs.Count > 0)
+            return new UsageException($"{path}: '{token}' is not a verb; there are {string.Join(", ", verbs)}.{DidYouMean(token, verbs)}");
+        // --switch=word and --switch word look alike from here.
+        int at = parse.Tokens.ToList().FindIndex(t => t.Type == TokenType.Argument && t.Value == token);
+        return at > 0 && parse.Tokens[at - 1] is { Type: TokenType.Option, Value: var before }
+            ? new UsageException($"{path}: {before} is a switch and takes no value; got '{token}'. Leave the value out.")
             : new UsageException($"{path}: '{token}' is one argument too many. See '{path} --help'.");
     }
 

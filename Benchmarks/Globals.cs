@@ -37,8 +37,8 @@ internal sealed class Globals
         {
             if (parse.GetValue(_memLimit) is { } limit)
             {
-                if (limit is < 0 or > 1L << 40)
-                    throw new UsageException($"--mem-limit: {limit} MiB is not a limit. Give 0 (none) to {1L << 40}.");
+                if (limit is < 0 or > Env.MostMemory)
+                    throw new UsageException($"--mem-limit: {limit} MiB is not a limit. Give 0 (none) to {Env.MostMemory}.");
                 var allocator = Ambient.Current.Allocator;
                 long before = allocator.Limit;
                 allocator.Limit = limit << 20;
@@ -46,8 +46,8 @@ internal sealed class Globals
             }
             if (parse.GetValue(_threads) is { } threads)
             {
-                if (threads is < 1 or > 1024)
-                    throw new UsageException($"--threads: {threads} is not a number of threads. Give 1 to 1024.");
+                if (threads is < 1 or > (int)Env.MostThreads)
+                    throw new UsageException($"--threads: {threads} is not a number of threads. Give 1 to {Env.MostThreads}.");
                 int before = Workers.Count;
                 Workers.SetCount(threads);
                 undo.Add(() => Workers.SetCount(before));

@@ -62,6 +62,8 @@ public static class MethodTable
     private static ErOptions Replay(MethodSettings s)
     {
         var o = new ErOptions();
+        if (s.Capacity is < 1)
+            throw new UsageException($"er: a memory of {s.Capacity} images holds nothing. Give --buffer 1 or more.");
         return o with { LearningRate = Rate(s, o.LearningRate), Capacity = s.Capacity ?? o.Capacity };
     }
 

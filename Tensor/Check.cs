@@ -128,7 +128,8 @@ public static class Nearest
         foreach (string c in candidates)
         {
             int d = Distance(name.ToLowerInvariant(), c.ToLowerInvariant());
-            if (d < bestDistance)
+            // As many edits as letters: nothing of one is in the other.
+            if (d < bestDistance && d < Math.Max(name.Length, c.Length))
                 (best, bestDistance) = (c, d);
         }
         return best;

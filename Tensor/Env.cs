@@ -8,6 +8,12 @@ namespace Native;
 /// </summary>
 public static class Env
 {
+    /// <summary>Largest number of threads that can be asked for.</summary>
+    public const long MostThreads = 1024;
+
+    /// <summary>Largest memory limit that can be set, in MiB: in bytes it still fits 64 bits.</summary>
+    public const long MostMemory = 1L << 40;
+
     private static readonly List<EnvSwitch> Table = [];
 
     /// <summary>All switches, for <c>native doctor</c> and the documentation test.</summary>
@@ -20,10 +26,10 @@ public static class Env
     public static EnvSwitch<string> Data { get; } = Text("NATIVE_DATA", "", "folder that holds the real data sets (mnist/, cifar-10-batches-bin/, ...)");
 
     /// <summary>Threads the CPU back end uses; 0 means one per core.</summary>
-    public static EnvSwitch<long> Threads { get; } = Number("NATIVE_THREADS", 0, "threads of the CPU back end; 0 = one per core; results do not depend on it");
+    public static EnvSwitch<long> Threads { get; } = Number("NATIVE_THREADS", 0, MostThreads, "threads of the CPU back end; 0 = one per core; results do not depend on it");
 
     /// <summary>Upper bound on tensor memory per device and thread, in MiB; 0 means none.</summary>
-    public static EnvSwitch<long> MemoryLimit { get; } = Number("NATIVE_MEM_LIMIT", 0, "upper bound on tensor memory in MiB; 0 = none");
+    public static EnvSwitch<long> MemoryLimit { get; } = Number("NATIVE_MEM_LIMIT", 0, MostMemory, "upper bound on tensor memory in MiB; 0 = none");
 
     /// <summary>Record where each storage was allocated, for leak and use-after-free messages.</summary>
     public static EnvSwitch<bool> Leaks { get; } = Flag("NATIVE_LEAKS", "record the allocation stack of every storage");
@@ -34,15 +40,15 @@ public static class Env
     /// <summary>Stop at the first operation whose output holds NaN or infinity while its inputs do not.</summary>
     public static EnvSwitch<bool> NanTrap { get; } = Flag("NATIVE_NAN_TRAP", "stop at the first operation that produces NaN or infinity from finite inputs");
 
-    /// <summary>1 prints the device; 2 and above print one line per operation with time and shapes.</summary>
-    public static EnvSwitch<long> Debug { get; } = Number("NATIVE_DEBUG", 0, "1: devices; 2: one line per operation with its time; 3: shapes too");
+    /// <summary>1 prints the device; 2 and 3 print one line per operation with time and shapes.</summary>
+    public static EnvSwitch<long> Debug { get; } = Number("NATIVE_DEBUG", 0, 3, "1: devices; 2: one line per operation with its time; 3: shapes too");
 
     private static EnvSwitch<string> Text(string name, string otherwise, string help) =>
         Add(new EnvSwitch<string>(name, help, otherwise, s => s));
 
-    private static EnvSwitch<long> Number(string name, long otherwise, string help) =>
-        Add(new EnvSwitch<long>(name, help, otherwise, s => long.TryParse(s, NumberStyles.Integer, CultureInfo.InvariantCulture, out long v) && v >= 0
-            ? v : throw new UsageException($"{name}: '{s}' is not a whole number of 0 or more.")));
+    private static EnvSwitch<long> Number(string name, long otherwise, long most, string help) =>
+        Add(new EnvSwitch<long>(name, help, otherwise, s => long.TryParse(s, NumberStyles.None, CultureInfo.InvariantCulture, out long v) && v <= most
+            ? v : throw new UsageException($"{name}: '{s}' is not a whole number of 0 to {most}.")));
 
     private static EnvSwitch<bool> Flag(string name, string help) =>
         Add(new EnvSwitch<bool>(name, help, false, s => s switch
@@ -75,15 +81,19 @@ public abstract class EnvSwitch(string name, string help)
 /// <summary>A typed switch.</summary>
 public sealed class EnvSwitch<T> : EnvSwitch
 {
+    private readonly Func<string, T> _parse;
     private readonly Lazy<T> _read;
     private T? _override;
     private bool _overridden;
 
     internal EnvSwitch(string name, string help, T otherwise, Func<string, T> parse) : base(name, help) =>
-        _read = new(() => Environment.GetEnvironmentVariable(name) is { Length: > 0 } s ? parse(s) : otherwise);
+        (_parse, _read) = (parse, new(() => Environment.GetEnvironmentVariable(name) is { Length: > 0 } s ? parse(s) : otherwise));
 
     /// <summary>The present value.</summary>
     public T Value => _overridden ? _override! : _read.Value;
+
+    /// <summary>What the variable's text means; <see cref="UsageException"/> when nothing.</summary>
+    internal T Parse(string text) => _parse(text);
 
     /// <inheritdoc/>
     public override string Text => Value?.ToString() ?? "";

@@ -3,6 +3,9 @@ namespace Native;
 /// <summary>An elementwise comparison (or connective of truth values) of two tensors, or of a tensor and a number.</summary>
 internal sealed class CompareOp(Comparison op, double number = 0) : StructuredOp(op.ToString().ToLowerInvariant())
 {
+    /// <summary>What instances call themselves, by their parameters.</summary>
+    internal static IEnumerable<string> Names() => Enum.GetNames<Comparison>().Select(n => n.ToLowerInvariant());
+
     public override string? NoDerivative => "bool output";
 
     public override OutputSpecs Infer(Inputs x)

@@ -6,6 +6,9 @@ namespace Native;
 /// </summary>
 internal sealed class ArgExtremeOp(int dim, bool smallest) : StructuredOp(smallest ? "argmin" : "argmax")
 {
+    /// <summary>What instances call themselves, by their parameters.</summary>
+    internal static IEnumerable<string> Names() => ["argmax", "argmin"];
+
     public override string? NoDerivative => "integer output";
 
     public override OutputSpecs Infer(Inputs x)

@@ -93,6 +93,9 @@ internal sealed class MaxPool2dGatherOp(PoolParameters p) : StructuredOp("max_po
 /// <summary>Means of windows (padding counted or not), or the adjoint of that: a closed pair.</summary>
 internal sealed class AvgPool2dOp(PoolParameters p, bool countIncludePad, Shape? adjointOf = null) : StructuredOp(adjointOf is null ? "avg_pool2d" : "avg_pool2d_grad")
 {
+    /// <summary>What instances call themselves, by their parameters.</summary>
+    internal static IEnumerable<string> Names() => ["avg_pool2d", "avg_pool2d_grad"];
+
     public override OutputSpecs Infer(Inputs x)
     {
         if (adjointOf is { } input)
@@ -137,6 +140,9 @@ internal sealed class AvgPool2dOp(PoolParameters p, bool countIncludePad, Shape?
 /// <summary>Means of bins that divide the plane as evenly as possible, or the adjoint of that: a closed pair.</summary>
 internal sealed class AdaptiveAvgPool2dOp(long outH, long outW, Shape? adjointOf = null) : StructuredOp(adjointOf is null ? "adaptive_avg_pool2d" : "adaptive_avg_pool2d_grad")
 {
+    /// <summary>What instances call themselves, by their parameters.</summary>
+    internal static IEnumerable<string> Names() => ["adaptive_avg_pool2d", "adaptive_avg_pool2d_grad"];
+
     public override OutputSpecs Infer(Inputs x)
     {
         if (adjointOf is { } input)

@@ -89,6 +89,9 @@ internal sealed class SliceOp(Cut[] cuts) : ViewOp("slice")
 /// </summary>
 internal sealed class SliceScatterOp(Shape shape, Cut[] cuts, double fill = 0, string name = "slice_scatter") : StructuredOp(name)
 {
+    /// <summary>What instances call themselves, by their parameters.</summary>
+    internal static IEnumerable<string> Names() => ["slice_scatter", "pad"];
+
     public override OutputSpecs Infer(Inputs x) => [new(Layout.Of(shape), x[0].DType)];
 
     public override void Forward(Inputs x, Outputs y)

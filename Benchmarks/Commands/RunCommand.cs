@@ -52,9 +52,11 @@ internal static class RunCommand
 
     private static int Run(Ui ui, RunSpec spec, StreamRequest request, string? json)
     {
+        // Everything that can be wrong with the command itself, before data are read and long before a result is written.
+        spec.Training.Validate();
+        spec.Method.Configure(spec.Settings);
         if (json is not null)
             AtomicFile.Probe(json);
-        spec.Method.Configure(spec.Settings);
         var (train, test) = StreamTable.Find(spec.Stream).Load(request);
         ui.Line($"{spec.Method.Name} on {spec.Stream}, {spec.Scenario.Name()}-incremental, seed {spec.Seed}: {spec.Method.Summary}");
         DescribeData(ui, spec.Stream, train, test);

@@ -40,6 +40,8 @@ internal static class SuiteCommand
 
     private static int Run(Ui ui, StreamRow row, StreamRequest request, string folder)
     {
+        if (folder.Length == 0)
+            throw new UsageException("suite: the name of the folder for the results is empty. Give --out DIR.");
         AtomicFile.Probe(Path.Combine(folder, "suite.json"));
         var clock = Stopwatch.StartNew();
         var (train, test) = row.Load(request);
@@ -82,8 +84,8 @@ internal static class SuiteCommand
             {
                 ui.Cancel.ThrowIfCancellationRequested();
                 ui.Status($"gradients of {op.Name}, order {order}");
-                if (SampleGradCheck.Check(op, order, seed: 0, SamplesPerOp) is { } result)
-                    rows.Add(result);
+                if (GradCheck.RunRow(op, order, seed: 0, atMost: SamplesPerOp) is { Count: > 0 } reports)
+                    rows.Add(new GradCheckRow(op.Name, order, reports));
             }
         return rows;
     }
@@ -120,7 +122,7 @@ internal static class SuiteCommand
         ui.Line($"speed (roof {roof.Gflops:F0} GFLOP/s, {roof.GigabytesPerSecond:F1} GB/s, {roof.Threads} threads)");
         ui.Table(BenchCommand.Headings, timings.Select(t => BenchCommand.Row(t, roof)));
         foreach (var g in grads.Where(g => g.Failure is not null))
-            ui.Line(g.Failure!);
+            ui.Line(g.Failure!.ToString());
         ui.Table(["claim", "found", "holds"], checks.Select(c => new[] { c.Claim, c.Found, c.Holds ? "yes" : "NO" }));
     }
 

@@ -9,6 +9,11 @@ namespace Native.Benchmarks;
 /// <param name="Prepare">Makes the operands and returns the call. Runs and is called inside a scope, without recording.</param>
 internal sealed record OpBench(string Name, double Flops, double Bytes, Func<Func<Tensor>> Prepare)
 {
+    // Tiered compilation finishes a method some 100 ms after its 30th call.
+    private const double WarmSeconds = 0.15, MostWarmSeconds = 2;
+
+    private const int WarmSamples = 3;
+
     /// <summary>The products that training and testing consist of, and chains of pointwise ops on either side of the caches.</summary>
     public static IReadOnlyList<OpBench> All { get; } =
     [
@@ -52,10 +57,8 @@ internal sealed record OpBench(string Name, double Flops, double Bytes, Func<Fun
         using var constant = Autograd.NoGrad();
         using var operands = TensorScope.Begin("bench-operands");
         var call = Prepare();
-        // Warm up until the code is compiled at full optimisation and the pool has its blocks; then as many calls per sample as make 200 us.
-        double once = double.PositiveInfinity;
-        for (long start = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(start).TotalSeconds < Math.Min(0.15, seconds);)
-            once = Math.Min(once, Sample(call, 1));
+        double once = WarmUp(call, cancel);
+        // As many calls per sample as make 200 us.
         int calls = (int)Math.Clamp(200e-6 / once, 1, 10_000);
         var times = new List<double>();
         for (long start = Stopwatch.GetTimestamp(); times.Count < 5 || Stopwatch.GetElapsedTime(start).TotalSeconds < seconds;)
@@ -65,6 +68,24 @@ internal sealed record OpBench(string Name, double Flops, double Bytes, Func<Fun
         }
         times.Sort();
         return new OpTiming(this, times[0], times[times.Count / 2], times.Count);
+    }
+
+    // Until the code is compiled at full optimisation and the pool has its blocks. The runtime swaps compiled code in when it likes, so this waits
+    // for three samples in a row without a faster one, and for long enough however little time the measurement gets.
+    private static double WarmUp(Func<Tensor> call, CancellationToken cancel)
+    {
+        double once = double.PositiveInfinity;
+        long start = Stopwatch.GetTimestamp();
+        for (int since = 0; (since < WarmSamples || Stopwatch.GetElapsedTime(start).TotalSeconds < WarmSeconds)
+            && Stopwatch.GetElapsedTime(start).TotalSeconds < MostWarmSeconds; since++)
+        {
+            cancel.ThrowIfCancellationRequested();
+            double time = Sample(call, 1);
+            if (time < 0.97 * once)
+                since = 0;
+            once = Math.Min(once, time);
+        }
+        return once;
     }
 
     private static double Sample(Func<Tensor> call, int calls)

@@ -225,5 +225,5 @@ internal static unsafe class Workers
         }
     }
 
-    private static int FromEnvironment() => Env.Threads.Value is var n and > 0 ? (int)Math.Min(n, 1024) : Environment.ProcessorCount;
+    private static int FromEnvironment() => Env.Threads.Value is var n and > 0 ? (int)n : Environment.ProcessorCount;
 }

@@ -20,6 +20,13 @@ public static class Idx
     {
         try
         {
+            // Looked at before it is opened: a pipe would wait for its writer, and a device that claims no length can be read for ever.
+            var file = new FileInfo(path);
+            long length = ((file.ResolveLinkTarget(returnFinalTarget: true) as FileInfo) ?? file).Length;
+            if (length == 0)
+                throw Bad(path, "it is empty, or not a regular file. Fetch it again, or name the file itself.");
+            if (length > Array.MaxLength)
+                throw Bad(path, $"it has {length} bytes and at most {Array.MaxLength} are read. Check that it is the right file.");
             return File.ReadAllBytes(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -32,6 +39,8 @@ public static class Idx
     {
         bool gzip = file.Length >= 2 && file[0] == 0x1f && file[1] == 0x8b;
         bool named = name.EndsWith(".gz", StringComparison.OrdinalIgnoreCase);
+        if (file.Length == 0)
+            throw Bad(name, "the file is empty. Fetch it again.");
         if (named && !gzip)
             throw Bad(name, $"the name says gzip and the file of {file.Length} bytes starts with "
                 + $"{Convert.ToHexString(file, 0, Math.Min(2, file.Length))}, "

@@ -6,7 +6,23 @@ namespace Native.Methods;
 /// <param name="Epochs">Passes over the images of each phase. 1 is the online protocol of the papers on this stream (ARM, table 3).</param>
 /// <param name="BatchSize">Images per step: 10 in ARM, table 6. The last batch of an epoch may be smaller; nothing is dropped.</param>
 /// <param name="EvaluationBatch">Images per forward pass when testing; changes no result.</param>
-public sealed record TrainerOptions(int Epochs = 1, int BatchSize = 10, int EvaluationBatch = 500);
+public sealed record TrainerOptions(int Epochs = 1, int BatchSize = 10, int EvaluationBatch = 500)
+{
+    /// <summary>Refuses what no loop can run with.</summary>
+    /// <exception cref="UsageException">An option is not positive.</exception>
+    public void Validate()
+    {
+        Positive(Epochs, "epochs");
+        Positive(BatchSize, "batch size");
+        Positive(EvaluationBatch, "evaluation batch");
+    }
+
+    private static void Positive(int value, string what)
+    {
+        if (value < 1)
+            throw new UsageException($"train: {what} must be 1 or more; got {value}.");
+    }
+}
 
 /// <summary>Where a run stands.</summary>
 /// <param name="Phase">Training phase, from 1; 0 before training.</param>
@@ -40,9 +56,7 @@ public sealed class Trainer
     public Trainer(TaskStream stream, TrainerOptions? options = null)
     {
         (_stream, _options) = (stream, options ?? new TrainerOptions());
-        Positive(_options.Epochs, "epochs");
-        Positive(_options.BatchSize, "batch size");
-        Positive(_options.EvaluationBatch, "evaluation batch");
+        _options.Validate();
     }
 
     /// <summary>Trains the method through the stream and tests it on every task before training and after each phase.</summary>
@@ -138,11 +152,5 @@ public sealed class Trainer
                 best = output;
         }
         return best;
-    }
-
-    private static void Positive(int value, string what)
-    {
-        if (value < 1)
-            throw new UsageException($"train: {what} must be 1 or more; got {value}.");
     }
 }

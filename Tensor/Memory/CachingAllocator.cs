@@ -157,9 +157,25 @@ internal sealed class CachingAllocator(IRawMemory memory, Ambient owner)
     private void CountUnscoped(Storage s)
     {
         _unscoped += s.Bytes;
-        if (_unscoped <= _nextNudge)
+        if (_unscoped > _nextNudge)
+            Nudge();
+    }
+
+    // Dropped storages that have lived through a collection (anybody's: a block waiting in the pool ages too) are found by an older generation's
+    // only. So the budget grows only after a full collection, when all that is left is reachable: unscoped bytes never exceed the larger of
+    // UnscopedBudget and twice what was reachable then, by more than the block just rented.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void Nudge()
+    {
+        for (int generation = 0; generation <= GC.MaxGeneration; generation++)
+        {
+            Collect(generation);
+            // A quarter of the budget came back: enough to pay for the collection before the next one is due.
+            if (_unscoped > _nextNudge / 4 * 3)
+                continue;
+            _nextNudge = Math.Max(UnscopedBudget, Math.Min(_nextNudge, 2 * _unscoped));
             return;
-        Collect(0);
+        }
         _nextNudge = Math.Max(UnscopedBudget, 2 * _unscoped);
     }
 

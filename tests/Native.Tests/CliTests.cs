@@ -4,6 +4,7 @@ using Native.Benchmarks;
 namespace Native.Tests;
 
 /// <summary>The command line as a user meets it: exit codes, sentences, files. Commands run in this process, with their writers captured.</summary>
+[Collection(WorkersCollection.Name)]
 public sealed class CliTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -30,6 +31,13 @@ public sealed class CliTests : IDisposable
     [InlineData("run naive er", "native run: 'er' is one argument too many. See 'native run --help'.")]
     [InlineData("run naive --seed", "native run: --seed needs a value. See 'native run --help'.")]
     [InlineData("run naive --seed -1", "native run: --seed takes a whole number of 0 or more; got '-1'.")]
+    [InlineData("run naive --json --seed 1", "native run: --json needs a value before --seed. See 'native run --help'.")]
+    [InlineData("run naive --seed 1 --seed 2", "native run: --seed is given 2 times. Give it once.")]
+    [InlineData("run naive --nan-trap=maybe", "native run: --nan-trap is a switch and takes no value; got 'maybe'. Leave the value out.")]
+    [InlineData("run naive --json nowhere/", "write: nowhere/ is a folder. Name a file.")]
+    [InlineData("run naive --data /proc --epochs -1", "train: epochs must be 1 or more; got -1.")]
+    [InlineData("run naive --data /proc --batch 0", "train: batch size must be 1 or more; got 0.")]
+    [InlineData("run er --data /proc --buffer -1", "er: a memory of -1 images holds nothing. Give --buffer 1 or more.")]
     [InlineData("run naive --epochs two", "native run: --epochs takes a whole number; got 'two'.")]
     [InlineData("run naive --lr fast", "native run: --lr takes a number; got 'fast'.")]
     [InlineData("run naive --stream split-digits --epochs 0", "train: epochs must be 1 or more; got 0.")]
@@ -42,6 +50,9 @@ public sealed class CliTests : IDisposable
     [InlineData("data lst", "native data: 'lst' is not a verb; there are list, check. Did you mean list?")]
     [InlineData("data check --data /no/such/folder", "data: /no/such/folder is not a folder; --data names it. Correct the path.")]
     [InlineData("gradcheck --order 4", "gradcheck: --order takes 1, 2 or 3; got 4.")]
+    [InlineData("gradcheck --sample 3", "gradcheck: --sample 3 says nothing without an op. Add --op NAME.")]
+    [InlineData("gradcheck --op tanh --sample 6", "gradcheck: tanh has no sample 6; it has 6, counted from 0.")]
+    [InlineData("gradcheck --op lt", "gradcheck: lt has no derivative to check. Without --op, every op that has one is checked.")]
     [InlineData("bench ops --seconds 0", "bench: --seconds must be above 0 and at most 3600; got 0.")]
     public void Mistakes_are_answered_with_one_sentence_and_exit_code_2(string line, string sentence)
     {
@@ -50,11 +61,41 @@ public sealed class CliTests : IDisposable
         Assert.Equal(2, code);
     }
 
+    [Theory]
+    [InlineData("method: '' is not known; there are naive, joint, er.", "run", "")]
+    [InlineData("write: the name of the file is empty. Name a file.", "run", "naive", "--json", "")]
+    [InlineData("suite: the name of the folder for the results is empty. Give --out DIR.", "suite", "--out", "")]
+    public void Empty_names_are_answered_with_one_sentence(string sentence, params string[] line)
+    {
+        var (code, _, error) = Native(line);
+        Assert.Equal((2, sentence), (code, error.TrimEnd()));
+    }
+
+    [Fact]
+    public void Data_that_are_a_device_are_refused_unread()
+    {
+        Directory.CreateDirectory(_folder.File("mnist"));
+        string link = _folder.File("mnist/train-images-idx3-ubyte.gz");
+        File.CreateSymbolicLink(link, "/dev/zero");
+        var (code, _, error) = Native("data", "check", "--data", _folder.Path);
+        Assert.Equal((2, $"idx: {link}: it is empty, or not a regular file. Fetch it again, or name the file itself."), (code, error.TrimEnd()));
+    }
+
+    [Fact]
+    public void Switches_have_the_bounds_of_their_options()
+    {
+        Assert.Equal(1024, Env.Threads.Parse("1024"));
+        Assert.Equal("NATIVE_THREADS: '1025' is not a whole number of 0 to 1024.", Assert.Throws<UsageException>(() => Env.Threads.Parse("1025")).Message);
+        Assert.Equal(1L << 60, Env.MemoryLimit.Parse($"{1L << 40}") << 20);
+        Assert.Throws<UsageException>(() => Env.MemoryLimit.Parse($"{(1L << 40) + 1}"));
+        Assert.Throws<UsageException>(() => Env.MemoryLimit.Parse("-1"));
+    }
+
     [Fact]
     public void An_unknown_op_gets_the_nearest()
     {
         var (code, _, error) = Native("gradcheck", "--op", "tanj");
-        Assert.StartsWith("gradcheck: 'tanj' is not an op. Did you mean tanh?", error);
+        Assert.StartsWith("gradcheck: there is no op 'tanj'. Did you mean 'tanh'?", error);
         Assert.Equal(2, code);
     }
 
@@ -187,6 +228,27 @@ public sealed class CliTests : IDisposable
         var (code, output, _) = Native("gradcheck", "--op", "tanh", "--order", "3");
         Assert.Equal(0, code);
         Assert.Contains("3 of 3 checks passed", output);
+    }
+
+    [Fact]
+    public void Gradcheck_of_a_broken_derivative_fails_and_prints_the_line_that_repeats_it()
+    {
+        static string[] failure(string output) => [.. output.Split('\n').SkipWhile(l => !l.Contains("FAILED; order 2")).TakeWhile(l => !l.StartsWith("  replay: "))];
+        string output, line;
+        using (new Mutation(op => op.Name == "matmul", Fault.Sign, 0))
+        {
+            var (code, text, error) = Native("gradcheck", "--op", "matmul", "--order", "2", "--seed", "7");
+            Assert.Equal((1, ""), (code, error));
+            output = text;
+            line = output.Split('\n').Last(l => l.StartsWith("  replay: ")).Trim()["replay: ".Length..];
+            // Nothing in it that a shell would read in a way of its own.
+            Assert.Matches("^native gradcheck --op matmul --sample [0-9]+ --order 2 --seed 7$", line);
+            var again = Native(line.Split(' ')[1..]);
+            Assert.Equal(1, again.Code);
+            Assert.True(failure(output).Length > 2, output);
+            Assert.Equal(failure(output), failure(again.Output));
+        }
+        Assert.Equal(0, Native(line.Split(' ')[1..]).Code);
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 namespace Native.Tests;
 
 /// <summary>What the op table cannot say of slices, scatters and comparisons: shared storage, bits, numbers of threads.</summary>
+[Collection(WorkersCollection.Name)]
 public class IndexingTests
 {
     [Fact]

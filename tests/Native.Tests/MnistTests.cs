@@ -61,7 +61,7 @@ public sealed class MnistTests : IDisposable
         Assert.Contains("the magic is 00000801 (labels); 00000803 (images) is wanted. Check that the files are not swapped.", Refusal(Gzip(labels), Gzip(images)));
         Assert.Contains("the magic is 504b0304; 00000803 (images) is wanted", Refusal([0x50, 0x4B, 3, 4, 0, 0], labels, ""));
         Assert.Contains("the name says gzip and the file of 28 bytes starts with 0000, not 1F8B.", Refusal(images, Gzip(labels)));
-        Assert.Contains("the name says gzip and the file of 0 bytes starts with ,", Refusal([], Gzip(labels)));
+        Assert.Contains("it is empty, or not a regular file.", Refusal([], Gzip(labels)));
         Assert.Contains("the file is packed with gzip and its name does not end in .gz.", Refusal(Gzip(images), labels, ""));
         Assert.Contains("the file is cut short: data of dims [3,2,2] takes 12 bytes and 8 are there.", Refusal(Gzip(images[..^4]), Gzip(labels)));
         Assert.Contains("the file is cut short: dim 2 takes 4 bytes and 2 are there.", Refusal(Gzip(images[..14]), Gzip(labels)));

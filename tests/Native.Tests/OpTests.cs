@@ -3,6 +3,7 @@ using System.Xml.Linq;
 namespace Native.Tests;
 
 /// <summary>Forward properties of every row of <see cref="OpTable"/>: one fact per property, a line per sample that breaks it.</summary>
+[Collection(WorkersCollection.Name)]
 public class OpTests
 {
     [Fact]
@@ -133,6 +134,32 @@ public class OpTests
         Assert.Empty(OpTable.All.Where(r => r.Samples.Count == 0).Select(r => r.Name));
         Assert.Empty(OpTable.All.SelectMany(r => r.Samples.Where(s => s.Reference is null && s.Composed is null).Select(s => $"{r.Name} '{s.Label}'")));
         Assert.Equal(OpTable.All.Count, OpTable.All.Select(r => r.Name).Distinct(StringComparer.Ordinal).Count());
+    }
+
+    [Fact]
+    public void Rows_go_by_the_names_that_errors_print()
+    {
+        var names = OpTable.All.SelectMany(r => r.Names).ToList();
+        Assert.All(names, n => Assert.Matches("^[a-z][a-z0-9]*(_[a-z0-9]+)*$", n));
+        Assert.Empty(names.GroupBy(n => n, StringComparer.Ordinal).Where(g => g.Count() > 1).Select(g => g.Key));
+        Assert.All((string[])["matmul", "conv2d", "conv2d_data_grad", "cumsum", "log_softmax", "logsumexp", "argmin", "lt"], n => Assert.Contains(n, names));
+        // What an op calls itself when it is applied is a name of its row.
+        int met = 0;
+        OpKit.ForEachSample((row, s, k) =>
+        {
+            var x = OpKit.Make(s, SampleValues.Draw(s, SampleValues.Seed(row.Name, k)));
+            foreach (int i in SampleValues.Free(s))
+                x[i].RequireGrad();
+            foreach (var y in s.Run(x))
+                if (y.Node is OpNode { Op: var op } && OpTable.RowOf(op) is var of)
+                {
+                    met++;
+                    if (!OpTable.Find(of).Names.Contains(op.Name))
+                        return $"an op of {of} calls itself {op.Name}";
+                }
+            return null;
+        });
+        Assert.True(met > OpTable.All.Count, $"only {met} ops were met");
     }
 
     [Fact]
