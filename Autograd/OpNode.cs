@@ -58,14 +58,14 @@ internal abstract class OpNode : GradNode
 
     public abstract IEnumerable<Tensor> Saved { get; }
 
-    internal override void VisitSaved(Action<Tensor> visit)
+    internal override void VisitSaved(Action<Tensor> visit, long since = 0)
     {
         var seen = new HashSet<GradNode>(ReferenceEqualityComparer.Instance);
         var work = new Stack<OpNode>();
         work.Push(this);
         while (work.TryPop(out var node))
         {
-            if (!seen.Add(node))
+            if (node.Sequence < since || !seen.Add(node))
                 continue;
             foreach (var t in node.Saved)
                 visit(t);
