@@ -77,7 +77,7 @@ public static partial class Autograd
         {
             Check.Float(t, "require_grad");
             if (!t.RequiresGrad)
-                t.Node = new LeafNode(t) { Sequence = Ambient.Current.NextSequence++ };
+                t.Node = new LeafNode(t) { Sequence = Ambient.TakeSequence() };
             return t;
         }
 

@@ -66,20 +66,12 @@ internal sealed class BarrierNode(string name, string reason) : GradNode
     }
 }
 
-/// <summary>Where a leaf's gradient arrives.</summary>
+/// <summary>Where a leaf's gradient arrives. It holds no state of a pass: parameters are shared by the engines of several threads.</summary>
 internal sealed class LeafNode : GradNode, ILeafNode
 {
     public LeafNode(Tensor leaf) => Leaf = leaf;
 
     public Tensor Leaf { get; }
-
-    /// <summary>Gradient in flight.</summary>
-    public Tensor? Pending { get; set; }
-
-    /// <summary>Stamps of the last pass that touched it and of the last that wants it.</summary>
-    public long Visit { get; set; }
-
-    public long NeededBy { get; set; }
 
     public override string Name => "leaf";
 

@@ -25,7 +25,7 @@ public sealed class TensorScope : IDisposable
         Owns = owns;
         Depth = (Outer?.Depth ?? 0) + 1;
         Start = ambient.Mark;
-        _firstNode = ambient.NextSequence;
+        _firstNode = Ambient.NextSequence;
         ambient.Scope = this;
     }
 
