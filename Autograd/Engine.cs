@@ -338,14 +338,14 @@ internal sealed class Engine
     {
         var uses = _uses = new Dictionary<Storage, int>(ReferenceEqualityComparer.Instance);
         foreach (var y in ys)
+            (y.Node as OpNode)?.VisitSaved(t => uses[t.Storage] = uses.GetValueOrDefault(t.Storage) + 1);
+        foreach (var y in ys)
         {
             // The caller holds the output and may read it afterwards, whether or not its own operation saved it.
-            uses[y.Storage] = uses.GetValueOrDefault(y.Storage) + 1;
-            (y.Node as OpNode)?.VisitSaved(t => uses[t.Storage] = uses.GetValueOrDefault(t.Storage) + 1);
-        }
-        // A view of a leaf is saved like any activation, but its memory is the leaf's.
-        foreach (var y in ys)
+            uses[y.Storage] = int.MaxValue;
+            // A view of a leaf is saved like any activation, but its memory is the leaf's.
             (y.Node as OpNode)?.VisitLeaves(leaf => uses[leaf.Leaf.Storage] = int.MaxValue);
+        }
     }
 
     private void ReleaseActivations(OpNode node)

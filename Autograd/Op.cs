@@ -61,7 +61,7 @@ internal sealed class BarrierNode(string name, string reason) : GradNode
 
     internal override bool Differentiable => false;
 
-    internal override void VisitSaved(Action<Tensor> visit)
+    internal override void VisitSaved(Action<Tensor> visit, long since = 0)
     {
     }
 }
@@ -75,7 +75,7 @@ internal sealed class LeafNode : GradNode, ILeafNode
 
     public override string Name => "leaf";
 
-    internal override void VisitSaved(Action<Tensor> visit)
+    internal override void VisitSaved(Action<Tensor> visit, long since = 0)
     {
     }
 }

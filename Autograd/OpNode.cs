@@ -58,9 +58,9 @@ internal abstract class OpNode : GradNode
 
     public abstract IEnumerable<Tensor> Saved { get; }
 
-    internal override void VisitSaved(Action<Tensor> visit)
+    internal override void VisitSaved(Action<Tensor> visit, long since = 0)
     {
-        foreach (var node in Graph())
+        foreach (var node in Graph(since))
             foreach (var t in node.Saved)
                 visit(t);
     }
@@ -74,14 +74,14 @@ internal abstract class OpNode : GradNode
                     visit(leaf);
     }
 
-    private IEnumerable<OpNode> Graph()
+    private IEnumerable<OpNode> Graph(long since = 0)
     {
         var seen = new HashSet<GradNode>(ReferenceEqualityComparer.Instance);
         var work = new Stack<OpNode>();
         work.Push(this);
         while (work.TryPop(out var node))
         {
-            if (!seen.Add(node))
+            if (node.Sequence < since || !seen.Add(node))
                 continue;
             yield return node;
             for (int i = 0; i < node.Inputs; i++)

@@ -135,4 +135,28 @@ public sealed class MinimizeTests
         }
         Assert.Equal(before, Ambient.Current.Allocator.Stats.LiveCount);
     });
+
+    [Fact]
+    public void An_unrolled_loop_keeps_its_graph_step_by_step_and_nothing_else() => NnKit.Alone(() =>
+    {
+        (double[] Gradient, long Live) Unroll(bool nested)
+        {
+            using var outer = TensorScope.Begin("outer");
+            var rate = NnKit.Values(1).RequireGrad();
+            Tensor w = NnKit.Values(2, 16, 16).RequireGrad(), x = NnKit.Values(3, 16, 16);
+            for (int i = 0; i < 5; i++)
+            {
+                using var inner = nested ? TensorScope.Begin("inner") : null;
+                var g = Autograd.Grad((x.MatMul(w).Tanh() * 0.5 + 1).Log().Sum(), w, createGraph: true);
+                var next = w - rate * g;
+                w = inner?.Keep(next, graph: true) ?? next;
+            }
+            long live = Ambient.Current.Allocator.Stats.Live;
+            return (Autograd.Grad(w.Square().Sum(), rate).ToArray<double>(), live);
+        }
+        var (plain, all) = Unroll(nested: false);
+        var (kept, some) = Unroll(nested: true);
+        NnKit.Same(plain, kept, "d loss / d rate");
+        Assert.True(some < 0.9 * all, $"{some} bytes with inner scopes, {all} without");
+    });
 }

@@ -68,12 +68,14 @@ internal sealed class MetaMnist : Workload
             var images = _generator.Forward(Tensor.Concat([Noise([2 * _sizes.Pool, Latent]), _target[t].OneHot(Classes, DType)], 1));
             for (int s = 0; s < _sizes.Inner; s++)
             {
+                // What no derivative will read goes back to the pool after each inner step.
+                using var inner = TensorScope.Begin("inner");
                 var loss = Functional.CrossEntropy(Learner(weights, images.TakeRows(_index[t, s])), _innerLabel[t]);
                 var gradient = Autograd.Grad(loss, weights, createGraph: true);
                 for (int i = 0; i < weights.Length; i++)
                 {
-                    velocity[i] = momentum * velocity[i] + gradient[i];
-                    weights[i] -= rate * velocity[i];
+                    velocity[i] = inner.Keep(momentum * velocity[i] + gradient[i], graph: true);
+                    weights[i] = inner.Keep(weights[i] - rate * velocity[i], graph: true);
                 }
             }
         }
