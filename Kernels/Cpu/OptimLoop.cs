@@ -141,6 +141,8 @@ internal static unsafe class OptimLoop
         }
     }
 
+    // Called a few times a step at most: without the attribute it would stay in the slow first tier for the first dozens of steps.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Range<T, R>(Piece<T> p, R rule, long from, long to) where T : unmanaged, IFloatingPointIeee754<T> where R : struct, IOptimRule<T>
     {
         int width = Vector512<T>.Count;

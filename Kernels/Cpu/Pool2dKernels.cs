@@ -94,6 +94,7 @@ internal static unsafe class Pool2dKernels
         Mean(blocks, planes, width * scaleW, height * width * scaleH * scaleW, gy, gx);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void MaxPlane<T>(in PoolShape s, T* x, T* y, long* index) where T : unmanaged, IFloatingPointIeee754<T>
     {
         long width = s.Width, outH = s.OutH, outW = s.OutW, rowStep = s.DilationH * width, step = s.DilationW;
