@@ -11,12 +11,15 @@ public static partial class Autograd
     public static Tensor Grad(Tensor y, Tensor x, Tensor? gradOutput = null, bool createGraph = false, bool retainGraph = false) =>
         Grad(y, [x], gradOutput, createGraph, retainGraph)[0];
 
-    /// <summary>Gradients with respect to several tensors in one pass. With <paramref name="allowUnused"/> an unreachable one yields zeros instead of an error.</summary>
-    public static Tensor[] Grad(Tensor y, IReadOnlyList<Tensor> xs, Tensor? gradOutput = null, bool createGraph = false, bool retainGraph = false, bool allowUnused = false) =>
-        Grad([y], xs, gradOutput is null ? null : [gradOutput], createGraph, retainGraph, allowUnused);
+    /// <summary>
+    /// Gradients with respect to several tensors in one pass. With <paramref name="allowUnused"/> an unreachable one yields zeros instead of an error.
+    /// With <paramref name="releaseActivations"/> saved activations return to the pool as the pass goes, as in <c>Backward</c>.
+    /// </summary>
+    public static Tensor[] Grad(Tensor y, IReadOnlyList<Tensor> xs, Tensor? gradOutput = null, bool createGraph = false, bool retainGraph = false, bool allowUnused = false, bool releaseActivations = false) =>
+        Grad([y], xs, gradOutput is null ? null : [gradOutput], createGraph, retainGraph, allowUnused, releaseActivations);
 
     /// <summary>The sum over outputs of their contracted derivatives, in one pass.</summary>
-    public static Tensor[] Grad(IReadOnlyList<Tensor> ys, IReadOnlyList<Tensor> xs, IReadOnlyList<Tensor>? gradOutputs, bool createGraph = false, bool retainGraph = false, bool allowUnused = false)
+    public static Tensor[] Grad(IReadOnlyList<Tensor> ys, IReadOnlyList<Tensor> xs, IReadOnlyList<Tensor>? gradOutputs, bool createGraph = false, bool retainGraph = false, bool allowUnused = false, bool releaseActivations = false)
     {
         if (gradOutputs is not null && gradOutputs.Count != ys.Count)
             throw new ShapeException($"grad: {ys.Count} outputs but {gradOutputs.Count} gradients for them. Give one for each.");
@@ -32,7 +35,7 @@ public static partial class Autograd
         for (int i = 0; i < xs.Count; i++)
             if (!xs[i].RequiresGrad)
                 throw new GradException($"grad: input {i} = {xs[i].Describe()} does not require a gradient. Call RequireGrad() on it before the forward pass.");
-        var found = Engine.Grad(ys, seeds, xs, createGraph, retainGraph);
+        var found = Engine.Grad(ys, seeds, xs, createGraph, retainGraph, releaseActivations: releaseActivations && !createGraph && !retainGraph);
         var result = new Tensor[xs.Count];
         for (int i = 0; i < xs.Count; i++)
         {
@@ -74,7 +77,7 @@ public static partial class Autograd
         {
             Check.Float(t, "require_grad");
             if (!t.RequiresGrad)
-                t.Node = new LeafNode(t) { Sequence = Ambient.Current.NextSequence++ };
+                t.Node = new LeafNode(t) { Sequence = Ambient.TakeSequence() };
             return t;
         }
 

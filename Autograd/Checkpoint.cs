@@ -31,7 +31,7 @@ public static class Checkpoint
         var states = new (Generator, (ulong, ulong))[generators.Length];
         for (int i = 0; i < states.Length; i++)
             states[i] = (generators[i], generators[i].State);
-        var start = ambient.NextSequence;
+        var start = Ambient.NextSequence;
         using var scope = TensorScope.Begin("checkpoint");
         var stand = StandIns(inputs, keepGraph: false);
         var inner = segment(stand);
@@ -101,7 +101,7 @@ internal sealed class CheckpointOp(Func<Tensor[], Tensor[]> segment, (Generator 
             inputs[i] = n.SavedInput(i);
         n.CheckLeaves();
 
-        var start = ambient.NextSequence;
+        var start = Ambient.NextSequence;
         Tensor[] stand, outputs;
         using (Autograd.EnableGrad())
         {

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Native;
 
 /// <summary>
@@ -16,9 +18,10 @@ internal sealed class Engine
     private readonly Ambient _ambient = Ambient.Current;
     private readonly PriorityQueue<OpNode, long> _queue = new();
     private readonly List<LeafNode> _leaves = [];
-    private readonly List<(LeafNode Leaf, Tensor? Pending, long Visit)> _stash = [];
+    private readonly Dictionary<LeafNode, Tensor> _arrived = new(ReferenceEqualityComparer.Instance);
+    private readonly HashSet<LeafNode> _wanted = new(ReferenceEqualityComparer.Instance);
     private readonly long _run = Interlocked.Increment(ref lastRun);
-    private readonly List<(GradNode Node, long NeededBy)> _stamped = [];
+    private readonly List<(OpNode Node, long NeededBy)> _stamped = [];
     private readonly bool _createGraph, _retainGraph, _stopAtTargets;
     private readonly int _start;
     private readonly IReadOnlyList<Tensor>? _targets;
@@ -41,20 +44,35 @@ internal sealed class Engine
     /// Gradients of the targets; zeros where every path has a zero derivative, null where there is no path. With <paramref name="stopAtTargets"/>
     /// paths end at the first target they meet, so that targets which depend on each other get their partial derivatives.
     /// </summary>
-    public static Tensor?[] Grad(IReadOnlyList<Tensor> ys, IReadOnlyList<Tensor> seeds, IReadOnlyList<Tensor> targets, bool createGraph, bool retainGraph, bool stopAtTargets = false)
+    public static Tensor?[] Grad(IReadOnlyList<Tensor> ys, IReadOnlyList<Tensor> seeds, IReadOnlyList<Tensor> targets, bool createGraph, bool retainGraph, bool stopAtTargets = false, bool releaseActivations = false)
     {
         using var scope = createGraph ? null : TensorScope.Begin("backward");
         var engine = new Engine(createGraph, retainGraph, targets, stopAtTargets);
+        if (releaseActivations)
+            engine.CountUses(ys);
         engine.Walk(ys, seeds, engine.CollectTargets);
-        foreach (var t in engine._captured)
+        engine.HandOver(seeds, scope is not null);
+        return engine._captured;
+    }
+
+    // Results outlive the pass. Each has memory of its own: x + y would otherwise hand out one gradient twice, and a view the caller's seed.
+    private void HandOver(IReadOnlyList<Tensor> seeds, bool outward)
+    {
+        for (int i = 0; i < _captured.Length; i++)
         {
-            if (t is null)
+            if (_captured[i] is not { } t)
                 continue;
             t.Storage.EngineRefs--;
-            if (scope is not null)
-                engine._ambient.MoveOutward(t.Storage);
+            if (_createGraph)
+                continue;
+            if (seeds.Any(s => ReferenceEquals(s.Storage, t.Storage)) || _captured.Take(i).Any(c => ReferenceEquals(c?.Storage, t.Storage)))
+            {
+                _captured[i] = Tensor.Allocate(Layout.Of(t.Shape), t.DType, t.Device);
+                CopyKernels.Copy(t, _captured[i]!);
+            }
+            if (outward)
+                _ambient.MoveOutward(_captured[i]!.Storage);
         }
-        return engine._captured;
     }
 
     // Each captured gradient is held once more, so that dropping what is in flight does not free it.
@@ -65,8 +83,8 @@ internal sealed class Engine
             if (_captured[i] is not null)
                 continue;
             var node = _targets![i].Node!;
-            if (node is LeafNode leaf && leaf.Visit == _run)
-                _captured[i] = leaf.Pending;
+            if (node is LeafNode leaf && _arrived.TryGetValue(leaf, out var arrived))
+                _captured[i] = arrived;
             else if (_reached.Contains(node))
                 _captured[i] = Tensor.ZerosLike(_targets[i]);
             if (_captured[i] is { } g)
@@ -80,17 +98,17 @@ internal sealed class Engine
         using var scope = createGraph ? null : TensorScope.Begin("backward");
         var engine = new Engine(createGraph, retainGraph, targets: null);
         if (releaseActivations)
-            engine.CountUses(y.Node as OpNode);
+            engine.CountUses([y]);
         engine.Walk([y], [seed], () =>
         {
             foreach (var leaf in engine._leaves)
-                LeafGrad.Accumulate(leaf.Leaf, leaf.Pending!, createGraph);
+                LeafGrad.Accumulate(leaf.Leaf, engine._arrived[leaf], createGraph);
         });
     }
 
     /// <summary>Whether the pass in progress on this thread wants a gradient at or below a node.</summary>
     public static bool Wants(GradNode? node) =>
-        node is not null && (current is not { _targets: not null } e || (node is OpNode op ? op.NeededBy : ((LeafNode)node).NeededBy) == e._run);
+        node is not null && (current is not { _targets: not null } e || e.IsStamped(node));
 
     /// <summary>A vjp's result for input i of a node.</summary>
     public void Send(OpNode node, int i, Tensor g)
@@ -133,15 +151,10 @@ internal sealed class Engine
             foreach (var (node, _) in _queue.UnorderedItems)
                 Forget(node);
             foreach (var leaf in _leaves)
-            {
-                Drop(leaf.Pending);
-                leaf.Pending = null;
-            }
-            foreach (var (leaf, pending, visit) in _stash)
-                (leaf.Pending, leaf.Visit) = (pending, visit);
+                Drop(_arrived[leaf]);
             // The pass outside this one still needs its own marks.
             foreach (var (node, neededBy) in _stamped)
-                SetNeededBy(node, neededBy);
+                node.NeededBy = neededBy;
             current = _outer;
             _ambient.Recording = recording;
         }
@@ -194,15 +207,9 @@ internal sealed class Engine
     {
         if (node is LeafNode leaf)
         {
-            if (leaf.Visit != _run)
-            {
-                // An outer pass (we run inside a recomputation) may have a gradient waiting here.
-                if (leaf.Pending is not null)
-                    _stash.Add((leaf, leaf.Pending, leaf.Visit));
-                (leaf.Visit, leaf.Pending) = (_run, null);
+            if (!_arrived.TryGetValue(leaf, out var sum))
                 _leaves.Add(leaf);
-            }
-            leaf.Pending = Accumulate(leaf.Pending, g);
+            _arrived[leaf] = Accumulate(sum, g);
             return;
         }
         var op = (OpNode)node;
@@ -223,7 +230,10 @@ internal sealed class Engine
         }
         if (!_createGraph && sum.Storage.EngineRefs == 1 && sum.Storage.StackIndex >= _start && sum.IsContiguous && sum.Layout.SameShape(g.Layout))
         {
+            long start = (_ambient.Watch & Watch.Profile) != 0 ? Stopwatch.GetTimestamp() : 0;
             Ops.Add.Kernel.Run(sum, sum, g);
+            if ((_ambient.Watch & Watch.Profile) != 0)
+                Profiler.Note("(sum of gradients)", start, 3 * sum.ByteSize);
             return sum;
         }
         var total = Ops.Add.Apply(sum, g);
@@ -298,19 +308,13 @@ internal sealed class Engine
 
     private void Stamp(GradNode node)
     {
-        if (IsStamped(node))
+        if (node is LeafNode leaf)
+            _wanted.Add(leaf);
+        if (node is not OpNode op || op.NeededBy == _run)
             return;
         if (_outer is not null)
-            _stamped.Add((node, node is OpNode op ? op.NeededBy : ((LeafNode)node).NeededBy));
-        SetNeededBy(node, _run);
-    }
-
-    private static void SetNeededBy(GradNode node, long run)
-    {
-        if (node is OpNode op)
-            op.NeededBy = run;
-        else
-            ((LeafNode)node).NeededBy = run;
+            _stamped.Add((op, op.NeededBy));
+        op.NeededBy = _run;
     }
 
     private bool IsTarget(GradNode node)
@@ -324,15 +328,24 @@ internal sealed class Engine
     private bool IsStamped(GradNode? node) => node switch
     {
         OpNode op => op.NeededBy == _run,
-        LeafNode leaf => leaf.NeededBy == _run,
+        LeafNode leaf => _wanted.Contains(leaf),
         _ => false,
     };
 
     // How many nodes still need each saved storage: with releaseActivations it goes back to the pool after the last.
-    private void CountUses(OpNode? root)
+    // A node below several outputs is counted several times: what it saved then waits for the scope.
+    private void CountUses(IReadOnlyList<Tensor> ys)
     {
-        _uses = new Dictionary<Storage, int>(ReferenceEqualityComparer.Instance);
-        root?.VisitSaved(t => _uses[t.Storage] = _uses.GetValueOrDefault(t.Storage) + 1);
+        var uses = _uses = new Dictionary<Storage, int>(ReferenceEqualityComparer.Instance);
+        foreach (var y in ys)
+            (y.Node as OpNode)?.VisitSaved(t => uses[t.Storage] = uses.GetValueOrDefault(t.Storage) + 1);
+        foreach (var y in ys)
+        {
+            // The caller holds the output and may read it afterwards, whether or not its own operation saved it.
+            uses[y.Storage] = int.MaxValue;
+            // A view of a leaf is saved like any activation, but its memory is the leaf's.
+            (y.Node as OpNode)?.VisitLeaves(leaf => uses[leaf.Leaf.Storage] = int.MaxValue);
+        }
     }
 
     private void ReleaseActivations(OpNode node)
@@ -356,7 +369,7 @@ internal static class LeafGrad
         {
             if (leaf is Parameter p)
                 throw new GradException($"backward: createGraph would store a graph in the persistent gradient of parameter '{p.Name}'. Use Autograd.Grad(loss, parameters, createGraph: true), which returns gradients as values.");
-            leaf.Grad = leaf.Grad is null ? g : Ops.Add.Apply(leaf.Grad, g);
+            leaf.Grad = leaf.Grad is { IsAlive: true } before ? Ops.Add.Apply(before, g) : g;
             return;
         }
         if (leaf.Grad is { IsAlive: true } sum)
@@ -374,7 +387,8 @@ internal static class LeafGrad
     public static Tensor Buffer(Tensor leaf)
     {
         var dense = Layout.Of(leaf.Shape);
-        if (leaf.Storage.ScopeDepth < 0)
+        // Another thread's scope cannot own a block of this thread's pool.
+        if (leaf.Storage.ScopeDepth < 0 || !ReferenceEquals(leaf.Storage.Allocator, Ambient.Current.Allocator))
             return Tensor.AllocateUnscoped(dense, leaf.DType, leaf.Device);
         var buffer = Tensor.Allocate(dense, leaf.DType, leaf.Device);
         buffer.Storage.ScopeDepth = leaf.Storage.ScopeDepth;

@@ -152,7 +152,7 @@ public static partial class Functional
         {
             Reduction.Mean => losses.Mean(),
             Reduction.Sum => losses.Sum(),
-            Reduction.BatchMean => losses.Sum() * (1.0 / losses.Shape[0]),
+            Reduction.BatchMean => losses.Sum() / losses.Shape[0],
             _ => losses,
         };
     }

@@ -15,11 +15,12 @@ public static partial class Functional
         Check.That(x.Rank >= 2, op, $"input must have at least 2 dims [batch, channels, ...]; input = {x.Describe()}.");
         long n = x.Shape[0], c = x.Shape[1], length = Shape.Product(x.Shape.Span[2..]);
         CheckAffine(op, x, weight, bias, [c]);
+        Check.That(runningMean is null == runningVar is null, op, "running mean and running variance come together. Pass both, or neither.");
+        CheckPart(op, x, runningMean, "running mean", [c]);
+        CheckPart(op, x, runningVar, "running variance", [c]);
         if (!training)
         {
             Check.That(runningMean is not null && runningVar is not null, op, "evaluation needs running statistics. Train first, or pass training: true.");
-            Check.ShapeIs(runningMean, [c], op, "running mean");
-            Check.ShapeIs(runningVar, [c], op, "running variance");
             var shape = new long[x.Rank];
             Array.Fill(shape, 1);
             shape[1] = c;
@@ -75,19 +76,22 @@ public static partial class Functional
 
     private static void CheckAffine(string op, Tensor x, Tensor? weight, Tensor? bias, Shape shape)
     {
-        foreach (var (t, name) in new[] { (weight, "weight"), (bias, "bias") })
-        {
-            if (t is null)
-                continue;
-            Check.ShapeIs(t, shape, op, name);
-            Check.SameDType(x, t, op, "input", name);
-        }
+        CheckPart(op, x, weight, "weight", shape);
+        CheckPart(op, x, bias, "bias", shape);
+    }
+
+    private static void CheckPart(string op, Tensor x, Tensor? t, string name, Shape shape)
+    {
+        if (t is null)
+            return;
+        Check.ShapeIs(t, shape, op, name);
+        Check.SameDType(x, t, op, "input", name);
+        Check.SameDevice(x, t, op, "input", name);
     }
 
     // running = (1 - momentum) * running + momentum * factor * batch, in place.
     private static void Blend(Tensor running, Tensor batch, double momentum, double factor)
     {
-        Check.ShapeIs(running, batch.Shape, "batch_norm", "running statistics");
         Ops.MulScalar.Kernel.Run(running, running, p: 1 - momentum);
         var share = batch.Detach() * (momentum * factor);
         Ops.Add.Kernel.Run(running, running, share);

@@ -30,7 +30,9 @@ internal sealed class GradCheckRun
         _rtol = options.RelativeTolerance ?? (single ? 5e-3 : 1e-6);
         _atol = options.AbsoluteTolerance ?? (single ? 2e-3 : 1e-7);
         _step = options.Step ?? Math.Cbrt(Ulp);
-        var ys = f(inputs).Where(y => y.DType.IsFloat()).ToArray();
+        // On tracked inputs, because the function may itself ask for gradients (a penalty, an unrolled optimiser).
+        var tracked = Array.ConvertAll(inputs, x => x.DType.IsFloat() ? x.Alias().RequireGrad() : x);
+        var ys = f(tracked).Where(y => y.DType.IsFloat()).ToArray();
         _outputs = ys.Length;
         Check.That(_outputs > 0, "gradcheck", $"no output of {options.Name} is f32 or f64, so there is nothing to differentiate.");
         if (options.Order > 1)

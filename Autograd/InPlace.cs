@@ -62,6 +62,8 @@ public static class InPlace
     private static void Apply(Tensor t, Tensor x, BinaryOp op, string name)
     {
         var source = Source(t, x, name);
+        if (!op.Kernel.Takes(t.DType))
+            throw new DTypeException($"{name}: {t.DType.Name()} has no arithmetic; input = {t.Describe()}. Convert it with .To(DType.F32) or .To(DType.I64).");
         bool apart = !t.IsContiguous || (ReferenceEquals(source.Storage, t.Storage) && !ReferenceEquals(source, t) && !Same(source.Layout, t.Layout));
         Run(t, apart, y => op.Kernel.Run(y, t, source));
     }
@@ -71,6 +73,8 @@ public static class InPlace
         Target(t, name);
         if (!op.Kernel.Takes(t.DType))
             throw new DTypeException($"{name}: {t.DType.Name()} has no arithmetic; input = {t.Describe()}. Convert it with .To(DType.F32) or .To(DType.I64).");
+        if (!t.DType.IsFloat())
+            op.CheckWhole(t, value, 0);
         Run(t, !t.IsContiguous, y => op.Kernel.Run(y, t, p: value));
     }
 

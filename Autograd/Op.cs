@@ -24,13 +24,13 @@ public abstract class Op
 
     /// <summary>Bookkeeping around a forward when somebody is watching (traces, traps, debug lines). Off the fast path.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private protected void Watched(Ambient ambient, Action forward, ReadOnlySpan<Tensor?> inputs, Tensor y, Action? swapped = null)
+    private protected void Watched(Ambient ambient, Action forward, ReadOnlySpan<Tensor?> inputs, Tensor y, Action? swapped = null, long flops = 0)
     {
         long start = Stopwatch.GetTimestamp();
         forward();
         var elapsed = Stopwatch.GetElapsedTime(start);
         if ((ambient.Watch & (Watch.Profile | Watch.Debug)) != 0)
-            Profiler.Record(Name, start, elapsed, inputs, y);
+            Profiler.Record(Name, start, elapsed, inputs, y, flops);
         if ((ambient.Watch & Watch.Mutate) != 0)
             Mutation.Primitive(inputs, y, swapped);
         if ((ambient.Watch & Watch.NanTrap) != 0)
@@ -61,29 +61,21 @@ internal sealed class BarrierNode(string name, string reason) : GradNode
 
     internal override bool Differentiable => false;
 
-    internal override void VisitSaved(Action<Tensor> visit)
+    internal override void VisitSaved(Action<Tensor> visit, long since = 0)
     {
     }
 }
 
-/// <summary>Where a leaf's gradient arrives.</summary>
+/// <summary>Where a leaf's gradient arrives. It holds no state of a pass: parameters are shared by the engines of several threads.</summary>
 internal sealed class LeafNode : GradNode, ILeafNode
 {
     public LeafNode(Tensor leaf) => Leaf = leaf;
 
     public Tensor Leaf { get; }
 
-    /// <summary>Gradient in flight.</summary>
-    public Tensor? Pending { get; set; }
-
-    /// <summary>Stamps of the last pass that touched it and of the last that wants it.</summary>
-    public long Visit { get; set; }
-
-    public long NeededBy { get; set; }
-
     public override string Name => "leaf";
 
-    internal override void VisitSaved(Action<Tensor> visit)
+    internal override void VisitSaved(Action<Tensor> visit, long since = 0)
     {
     }
 }

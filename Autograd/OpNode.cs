@@ -9,7 +9,7 @@ internal abstract class OpNode : GradNode
     private protected OpNode(Op op, Ambient ambient)
     {
         Op = op;
-        Sequence = ambient.NextSequence++;
+        Sequence = Ambient.TakeSequence();
         if ((ambient.Watch & Watch.Anomaly) != 0)
             Stacks.Add(this, Environment.StackTrace);
     }
@@ -58,17 +58,32 @@ internal abstract class OpNode : GradNode
 
     public abstract IEnumerable<Tensor> Saved { get; }
 
-    internal override void VisitSaved(Action<Tensor> visit)
+    internal override void VisitSaved(Action<Tensor> visit, long since = 0)
+    {
+        foreach (var node in Graph(since))
+            foreach (var t in node.Saved)
+                visit(t);
+    }
+
+    /// <summary>Visits the leaves that this node depends on, some perhaps more than once.</summary>
+    public void VisitLeaves(Action<LeafNode> visit)
+    {
+        foreach (var node in Graph())
+            for (int i = 0; i < node.Inputs; i++)
+                if (node.Edge(i) is LeafNode leaf)
+                    visit(leaf);
+    }
+
+    private IEnumerable<OpNode> Graph(long since = 0)
     {
         var seen = new HashSet<GradNode>(ReferenceEqualityComparer.Instance);
         var work = new Stack<OpNode>();
         work.Push(this);
         while (work.TryPop(out var node))
         {
-            if (!seen.Add(node))
+            if (node.Sequence < since || !seen.Add(node))
                 continue;
-            foreach (var t in node.Saved)
-                visit(t);
+            yield return node;
             for (int i = 0; i < node.Inputs; i++)
                 if (node.Edge(i) is OpNode next)
                     work.Push(next);

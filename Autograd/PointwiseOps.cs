@@ -52,6 +52,20 @@ public abstract class PointwiseOp : Op
             : $"{Name}: bool has no arithmetic; input = {x.Describe()}. Convert it with .To(DType.F32) or .To(DType.I64).");
     }
 
+    /// <summary>A number that an integer tensor cannot hold is refused, not cut; infinities are bounds that limit nothing.</summary>
+    internal void CheckWhole(Tensor x, double p, double q)
+    {
+        var (low, high) = x.DType switch
+        {
+            DType.U8 => (0.0, 255.0),
+            DType.I32 => (int.MinValue, int.MaxValue),
+            _ => (long.MinValue, long.MaxValue),
+        };
+        foreach (double v in new[] { p, q })
+            if (double.IsFinite(v) ? v != Math.Floor(v) || v < low || v > high : double.IsNaN(v) || !ReferenceEquals(this, Ops.Clamp))
+                throw new DTypeException($"{Name}: {v} is no value of {x.DType.Name()}; input = {x.Describe()}. Convert the tensor with .To(DType.F32) first.");
+    }
+
     private protected void Execute(Ambient ambient, Tensor y, Tensor a, Tensor? b, Tensor? c, double p, double q)
     {
         if (ambient.Watch == Watch.None)
@@ -98,6 +112,8 @@ public sealed class UnaryOp : PointwiseOp
         var ambient = Ambient.Current;
         x.CheckAlive(Name);
         CheckDType(x);
+        if (!x.DType.IsFloat())
+            CheckWhole(x, p, q);
         var y = Tensor.Allocate(x.Layout.Dense(), x.DType, x.Device);
         Execute(ambient, y, x, null, null, p, q);
         if (ambient.Recording && x.Node is { } node)

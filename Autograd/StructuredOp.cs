@@ -233,7 +233,7 @@ public abstract class StructuredOp(string name) : Op(name)
     {
         Tensor?[] x = inputs.ToArray();
         Tensor[] y = outputs.ToArray();
-        Watched(ambient, () => Forward(new Inputs(x), new Outputs(y)), inputs, y[0], Exchanged(x, y));
+        Watched(ambient, () => Forward(new Inputs(x), new Outputs(y)), inputs, y[0], Exchanged(x, y), Flops(new Inputs(x)));
     }
 
     // The same forward with its first two inputs exchanged, where they could be mistaken for each other.

@@ -22,16 +22,19 @@ public static class TensorFactory
         /// <summary>One value everywhere, with another tensor's shape, dtype and device.</summary>
         public static Tensor FullLike(Tensor other, double value) => Tensor.Full(other.Shape, value, other.DType, other.Device);
 
-        /// <summary>start, start + step, ... up to but not including stop.</summary>
-        public static Tensor Arange(double start, double stop, double step = 1, DType dtype = DType.I64, Device? device = null)
+        /// <summary>start, start + step, ... up to but not including stop: i64 when all three are whole numbers, else f32, unless a dtype is named.</summary>
+        public static Tensor Arange(double start, double stop, double step = 1, DType? dtype = null, Device? device = null)
         {
+            bool whole = start == Math.Floor(start) && step == Math.Floor(step);
+            if (dtype is { } asked && !asked.IsFloat() && !whole)
+                throw new DTypeException($"arange: {asked.Name()} cannot hold steps of {step} from {start}. Ask for DType.F32.");
             if (step == 0 || double.IsNaN(step))
                 throw new ShapeException($"arange: step must not be {step}; from {start} to {stop}.");
             long n = Math.Max(0, (long)Math.Ceiling((stop - start) / step));
             var values = new double[n];
             for (long i = 0; i < n; i++)
                 values[i] = start + i * step;
-            return Tensor.From(values, [n], device).To(dtype);
+            return Tensor.From(values, [n], device).To(dtype ?? (whole ? DType.I64 : DType.F32));
         }
 
         /// <summary>0, 1, ... n-1 as i64.</summary>

@@ -123,13 +123,15 @@ public static class TensorOps
         /// <summary>The smaller of two, elementwise.</summary>
         public Tensor Minimum(Tensor other) => Ops.Minimum.Apply(x, other);
 
-        /// <summary>Sum over all dims, a scalar.</summary>
-        public Tensor Sum() => Ops.Sum.Apply(x);
+        /// <summary>Sum over all dims, a scalar. Truth values and short integers are added as i64.</summary>
+        public Tensor Sum() => Ops.Sum.Apply(Wide(x));
 
         /// <summary>Sum over one dim.</summary>
-        public Tensor Sum(int dim, bool keepDim = false) => Ops.Sum.Apply(x, [dim], keepDim);
+        public Tensor Sum(int dim, bool keepDim = false) => Ops.Sum.Apply(Wide(x), [dim], keepDim);
 
         /// <summary>Sum over several dims.</summary>
-        public Tensor Sum(ReadOnlySpan<int> dims, bool keepDim = false) => Ops.Sum.Apply(x, dims, keepDim);
+        public Tensor Sum(ReadOnlySpan<int> dims, bool keepDim = false) => Ops.Sum.Apply(Wide(x), dims, keepDim);
     }
+
+    private static Tensor Wide(Tensor x) => x.DType is DType.Bool or DType.U8 or DType.I32 ? x.To(DType.I64) : x;
 }

@@ -18,7 +18,7 @@ public static class TensorReductions
         public Tensor Mean(ReadOnlySpan<int> dims, bool keepDim = false)
         {
             Check.Float(x, "mean");
-            return Ops.Sum.Apply(x, dims, keepDim) * (1.0 / CountOver(x, dims, "mean"));
+            return Ops.Sum.Apply(x, dims, keepDim) / CountOver(x, dims, "mean");
         }
 
         /// <summary>The largest element; ties share the gradient evenly; NaN wins.</summary>
@@ -74,7 +74,7 @@ public static class TensorReductions
         {
             long n = CountOver(x, dims, "var");
             var deviation = x - x.Mean(dims, keepDim: true);
-            return Ops.Sum.Apply(deviation.Square(), dims, keepDim) * (1 / Math.Max(0, n - correction));
+            return Ops.Sum.Apply(deviation.Square(), dims, keepDim) / Math.Max(0, n - correction);
         }
 
         /// <summary>Standard deviation of all elements; its gradient is 0 where all elements are equal.</summary>
@@ -88,7 +88,7 @@ public static class TensorReductions
         {
             long n = CountOver(x, dims, "std");
             // As a length, because that has a gradient where it is 0.
-            return Ops.Norm.Apply(x - x.Mean(dims, keepDim: true), dims, keepDim) * (1 / Math.Sqrt(Math.Max(0, n - correction)));
+            return Ops.Norm.Apply(x - x.Mean(dims, keepDim: true), dims, keepDim) / Math.Sqrt(Math.Max(0, n - correction));
         }
 
         /// <summary>Euclidean length of all elements as one vector; its gradient at 0 is 0.</summary>

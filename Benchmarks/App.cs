@@ -70,6 +70,8 @@ internal static class App
             GradCheckCommand.Create(ui),
             DataCommand.Create(ui),
             BenchCommand.Create(ui),
+            StepsCommand.CreateProfile(ui),
+            ResultsCommand.Create(ui),
             FingerprintCommand.Create(ui),
         };
         globals.AddTo(root);

@@ -55,8 +55,14 @@ internal sealed class Ambient
 
     public Watch Watch { get; set; }
 
-    /// <summary>Order of creation of nodes; later nodes may depend on earlier ones only.</summary>
-    public long NextSequence { get; set; }
+    // One order for the whole process, because a graph may be begun on one thread and finished on another.
+    private static long sequence;
+
+    /// <summary>The number the next node will get or exceed.</summary>
+    public static long NextSequence => Volatile.Read(ref sequence) + 1;
+
+    /// <summary>A number for a new node: later nodes may depend on earlier ones only.</summary>
+    public static long TakeSequence() => Interlocked.Increment(ref sequence);
 
     /// <summary>Recomputation in progress (checkpointing): running statistics must not move a second time.</summary>
     public bool Recomputing { get; set; }
@@ -115,6 +121,9 @@ internal sealed class Ambient
             if (s is null)
                 continue;
             _owned[i] = null;
+            // Disposed by another thread: its memory is on its way through the pending queue.
+            if (!s.Live)
+                continue;
             if (s.EngineRefs > 0)
             {
                 Place(s, to++);
@@ -134,7 +143,7 @@ internal sealed class Ambient
         {
             var s = _owned[i];
             _owned[i] = null;
-            if (s is null)
+            if (s is null || !s.Live)
                 continue;
             if (s.ScopeDepth < scope.Depth)
             {

@@ -14,8 +14,8 @@ public abstract class GradNode
     /// <summary>False for the mark that a path ended at an operation without derivative.</summary>
     internal virtual bool Differentiable => true;
 
-    /// <summary>Visits every tensor that this node and all nodes before it keep for backward.</summary>
-    internal abstract void VisitSaved(Action<Tensor> visit);
+    /// <summary>Visits every tensor that this node and the nodes before it, down to number <paramref name="since"/>, keep for backward.</summary>
+    internal abstract void VisitSaved(Action<Tensor> visit, long since = 0);
 
     /// <inheritdoc/>
     public override string ToString() => Name;

@@ -10,7 +10,7 @@ public sealed class Layout
 {
     private readonly long[] _dims;
     private readonly long[] _strides;
-    private Layout? _dense;
+    private Layout? _dense, _swapped;
 
     private Layout(long[] dims, long[] strides, long offset)
     {
@@ -93,6 +93,18 @@ public sealed class Layout
             strides[i] = _strides[order[i]];
         }
         return new Layout(dims, strides, Offset);
+    }
+
+    /// <summary>The last two dims exchanged: the matrix transpose. Cached, because every linear layer asks for it at every step.</summary>
+    public Layout SwapLast()
+    {
+        if (_swapped is not null)
+            return _swapped;
+        var dims = (long[])_dims.Clone();
+        var strides = (long[])_strides.Clone();
+        (dims[^1], dims[^2]) = (dims[^2], dims[^1]);
+        (strides[^1], strides[^2]) = (strides[^2], strides[^1]);
+        return _swapped = new Layout(dims, strides, Offset);
     }
 
     /// <summary>Takes <paramref name="length"/> elements of one dim, from <paramref name="start"/>, every <paramref name="step"/>-th (negative: backwards).</summary>

@@ -21,16 +21,20 @@ public static class Profiler
     }
 
     /// <summary>Called by the dispatcher after an operation ran under watch.</summary>
-    internal static void Record(string op, long start, TimeSpan elapsed, ReadOnlySpan<Tensor?> inputs, Tensor y)
+    internal static void Record(string op, long start, TimeSpan elapsed, ReadOnlySpan<Tensor?> inputs, Tensor y, long flops = 0)
     {
         string shapes = string.Join(" ", inputs.ToArray().OfType<Tensor>().Select(x => x.DType.Name() + x.Shape)) + " -> " + y.DType.Name() + y.Shape;
         long bytes = y.ByteSize;
         foreach (var x in inputs)
             bytes += x?.ByteSize ?? 0;
-        current?.Add(new ProfilerEvent(op, start, elapsed, bytes, shapes));
+        current?.Add(new ProfilerEvent(op, start, elapsed, bytes, flops, shapes));
         if (Env.Debug.Value >= 2)
             Line?.Invoke($"{op,-20} {elapsed.TotalMicroseconds,10:F1} us {bytes / Math.Max(elapsed.TotalSeconds, 1e-9) / 1e9,8:F1} GB/s{(Env.Debug.Value >= 3 ? "  " + shapes : "")}");
     }
+
+    /// <summary>Called after work that is no operation: sums of gradients, updates of parameters.</summary>
+    internal static void Note(string what, long start, long bytes) =>
+        current?.Add(new ProfilerEvent(what, start, Stopwatch.GetElapsedTime(start), bytes, 0, ""));
 
     /// <summary>Where NATIVE_DEBUG lines go; the command line sets it to standard error.</summary>
     public static Action<string>? Line { get; set; }
@@ -41,8 +45,9 @@ public static class Profiler
 /// <param name="Start">Stopwatch timestamp.</param>
 /// <param name="Elapsed">Duration.</param>
 /// <param name="Bytes">Bytes of inputs and output.</param>
+/// <param name="Flops">Useful floating-point operations; 0 when the operation does not state them.</param>
 /// <param name="Shapes">Operand shapes.</param>
-public readonly record struct ProfilerEvent(string Name, long Start, TimeSpan Elapsed, long Bytes, string Shapes);
+public readonly record struct ProfilerEvent(string Name, long Start, TimeSpan Elapsed, long Bytes, long Flops, string Shapes);
 
 /// <summary>An open recording.</summary>
 public sealed class ProfilerSession : IDisposable

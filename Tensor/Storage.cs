@@ -47,6 +47,11 @@ internal sealed class Storage
     /// <summary>True between Rent and Return.</summary>
     public bool Live { get; set; }
 
+    private int _claimed;
+
+    /// <summary>True for the first of several threads that dispose the same tensor.</summary>
+    public bool TryClaim() => Live && Interlocked.Exchange(ref _claimed, 1) == 0;
+
     /// <summary>No scope owns it: the collector does.</summary>
     public bool Unscoped { get; set; }
 
@@ -102,6 +107,7 @@ internal sealed class Storage
     public void Retire()
     {
         Generation++;
+        _claimed = 0;
         EngineRefs = 0;
         AllocatedAt = null;
         ScopeDepth = -1;

@@ -67,13 +67,23 @@ public class Tensor : IDisposable
     public bool IsLeaf => Node is null or ILeafNode || !Node.Differentiable;
 
     /// <summary>The accumulated gradient of a leaf, null before the first backward.</summary>
-    public Tensor? Grad { get; set; }
+    /// <exception cref="GradException">Set to a tensor of another shape, dtype or device, or to a strided view: gradients are added in place.</exception>
+    public Tensor? Grad
+    {
+        get;
+        set
+        {
+            if (value is not null && (value.Shape != Shape || value.DType != DType || !ReferenceEquals(value.Device, Device) || (!value.IsContiguous && !value.RequiresGrad)))
+                throw new GradException($"grad: the gradient of {this.Describe()} must be dense with the same shape, dtype and device; got {value.Describe()}{(value.IsContiguous ? "" : ", a strided view")}. Convert it, or call Contiguous().");
+            field = value;
+        }
+    }
 
     /// <summary>Frees the storage now instead of at the scope's end. Views of it die with it.</summary>
-    public void Dispose()
+    public virtual void Dispose()
     {
         GC.SuppressFinalize(this);
-        if (Storage.Live && Storage.Generation == Generation)
+        if (Storage.Generation == Generation && Storage.TryClaim())
             Ambient.Current.Release(Storage);
     }
 

@@ -66,7 +66,10 @@ public static unsafe class TensorCopy
             t.Storage.BumpVersion();
         }
 
-        /// <summary>The elements of a dense tensor in place. Valid until the tensor's scope closes.</summary>
+        /// <summary>
+        /// The elements of a dense tensor in place. Valid until the tensor's scope closes; a tensor that no scope owns must itself be kept
+        /// (a variable, a field), because the span does not keep it from the collector.
+        /// </summary>
         public ReadOnlySpan<T> AsSpan<T>() where T : unmanaged
         {
             CheckType<T>(t, "as_span");
@@ -76,7 +79,7 @@ public static unsafe class TensorCopy
             return new ReadOnlySpan<T>(t.Data<T>(), (int)t.Count);
         }
 
-        /// <summary>The elements in place, with their strides, as the framework's exchange type. Flipped dims have no such form.</summary>
+        /// <summary>The elements in place, with their strides, as the framework's exchange type; valid as long as <c>AsSpan</c> is. Flipped dims have no such form.</summary>
         public ReadOnlyTensorSpan<T> AsReadOnlyTensorSpan<T>() where T : unmanaged
         {
             CheckType<T>(t, "as_read_only_tensor_span");

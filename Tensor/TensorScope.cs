@@ -14,6 +14,7 @@ public sealed class TensorScope : IDisposable
     private readonly Ambient _ambient;
     private readonly string _name, _file;
     private readonly int _line;
+    private readonly long _firstNode;
     private bool _closed;
 
     private TensorScope(Ambient ambient, string name, string file, int line, bool owns)
@@ -24,6 +25,7 @@ public sealed class TensorScope : IDisposable
         Owns = owns;
         Depth = (Outer?.Depth ?? 0) + 1;
         Start = ambient.Mark;
+        _firstNode = Ambient.NextSequence;
         ambient.Scope = this;
     }
 
@@ -64,7 +66,8 @@ public sealed class TensorScope : IDisposable
         _ambient.MoveOutward(tensor.Storage);
         if (!graph)
             return tensor.Alias();
-        tensor.Node?.VisitSaved(t => _ambient.MoveOutward(t.Storage));
+        // Nodes from before this scope saved nothing that is in it: an unrolled loop that keeps step by step stays linear.
+        tensor.Node?.VisitSaved(t => _ambient.MoveOutward(t.Storage), _firstNode);
         return tensor;
     }
 

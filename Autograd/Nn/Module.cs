@@ -63,6 +63,12 @@ public abstract class Module : IDisposable
     /// <exception cref="ShapeException">The number of values or a shape is not that of the parameters.</exception>
     public IDisposable With(IReadOnlyList<Tensor> values) => new Substitution(this, values);
 
+    /// <summary>
+    /// Until the result is disposed, the module computes with constants: its parameters at their present values, without a gradient. Gradients
+    /// still flow through it to its input.
+    /// </summary>
+    public IDisposable Freeze() => With([.. Parameters().Select(p => p.Value.Detach())]);
+
     /// <summary><see cref="Forward"/> on these values in place of the parameters; the module itself stays as it is.</summary>
     public Tensor Call(Tensor x, IReadOnlyList<Tensor> values)
     {
@@ -130,7 +136,7 @@ public abstract class Module : IDisposable
             switch (member)
             {
                 case Parameter p:
-                    p.Free();
+                    p.Dispose();
                     break;
                 case IDisposable d:
                     d.Dispose();

@@ -91,18 +91,18 @@ public sealed class Parameter : Tensor
     }
 
     /// <summary>Gives back values, gradient and mask.</summary>
-    internal void Free()
+    public override void Dispose()
     {
         Grad?.Dispose();
         _mask?.Dispose();
-        Dispose();
+        base.Dispose();
     }
 
     /// <summary>Moves to another storage whose values are in place already. A graph that saved the parameter will find it changed.</summary>
     internal void Rehome(Tensor home)
     {
         home.Storage.Version = Storage.Version + 1;
-        Dispose();
+        base.Dispose();
         (Storage, Generation, Layout) = (home.Storage, home.Generation, home.Layout);
     }
 

@@ -23,6 +23,29 @@ public static class StateDict
         /// <exception cref="UsageException">The file lacks a name, or has one too many.</exception>
         /// <exception cref="ShapeException">A shape differs.</exception>
         public void Load(string path) => CopyAll(path, Safetensors.Read(path).Arrays, module.State());
+
+        /// <summary>Copies parameters and buffers from a module of the same build, which may have another dtype. Nothing is changed unless everything fits.</summary>
+        /// <exception cref="UsageException">The other module lacks a name, or has one too many.</exception>
+        /// <exception cref="ShapeException">A shape differs.</exception>
+        public void CopyFrom(Module other)
+        {
+            OrderedDictionary<string, Tensor> from = other.State(), to = module.State();
+            CheckNames("copy: the other module", [.. from.Keys], [.. to.Keys], "Build both modules alike.");
+            foreach (var (name, target) in to)
+                Check.ShapeIs(from[name], target.Shape, "copy", name);
+            using var scope = TensorScope.Begin("copy");
+            using var constant = Autograd.NoGrad();
+            foreach (var (name, target) in to)
+                target.CopyInPlace(from[name].To(target.DType));
+        }
+    }
+
+    private static void CheckNames(string what, HashSet<string> have, HashSet<string> want, string advice)
+    {
+        var missing = want.Where(k => !have.Contains(k)).ToList();
+        var extra = have.Where(k => !want.Contains(k)).ToList();
+        if (missing.Count + extra.Count > 0)
+            throw new UsageException($"{what} does not fit; missing: {List(missing)}; not expected: {List(extra)}. {advice}");
     }
 
     internal static void Write(string path, IEnumerable<KeyValuePair<string, Tensor>> state) =>
@@ -31,10 +54,7 @@ public static class StateDict
     /// <summary>Copies arrays into tensors of the same names; all checks come before the first copy.</summary>
     internal static void CopyAll(string path, IReadOnlyDictionary<string, HostArray> from, IReadOnlyDictionary<string, Tensor> to)
     {
-        var missing = to.Keys.Where(k => !from.ContainsKey(k)).ToList();
-        var extra = from.Keys.Where(k => !to.ContainsKey(k)).ToList();
-        if (missing.Count + extra.Count > 0)
-            throw new UsageException($"load: {path} does not fit; missing: {List(missing)}; not expected: {List(extra)}. Build the module as it was when saved.");
+        CheckNames($"load: {path}", [.. from.Keys], [.. to.Keys], "Build the module as it was when saved.");
         foreach (var (name, target) in to)
         {
             if (from[name].Shape != target.Shape)

@@ -30,10 +30,10 @@ public static partial class Ops
         vjpB: (g, _, b, y) => -(g * (y / b)),
         [new(-2, 2), new(0.5, 2)]);
 
-    /// <summary>a to the power b, as C's pow: NaN for a negative base with a fractional exponent. d/db is 0 where a = 0 and b is not negative, as in PyTorch.</summary>
+    /// <summary>a to the power b, as C's pow: NaN for a negative base with a fractional exponent. d/da is 0 where b = 0, and d/db where a = 0 and b is not negative, as in PyTorch.</summary>
     public static readonly BinaryOp Pow = Define<PowFn>("pow", cuda: "nat_pow(a, b)",
-        vjpA: (g, a, b, _) => g * (b * a.Pow(b - 1)),
-        vjpB: (g, a, _, y) => g * MulNoNan!.Apply(y, a.Log()),
+        vjpA: (g, a, b, _) => g * MulNoNan!.Apply(b, a.Pow(b - 1)),
+        vjpB: (g, a, b, y) => g * Tensor.Where(a.Eq(0) & (b >= 0), 0, y * a.Log()),
         [new(0.3, 2.5), new(-2, 2)]);
 
     /// <summary>a * b, but 0 where a is 0 even if b is infinite or NaN: x*log(x) at 0.</summary>

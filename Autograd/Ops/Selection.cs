@@ -21,8 +21,8 @@ public static partial class Ops
         vjp: (_, _, _) => null,
         new(-2, 2, -2, -1, 0, 1, 2));
 
-    /// <summary>x limited to [p, q]; NaN stays NaN; the gradient passes where p &lt;= x &lt;= q, bounds included.</summary>
-    public static readonly UnaryOp Clamp = Define<ClampFn>("clamp", cuda: "a < p ? p : (a > q ? q : a)",
+    /// <summary>x limited to [p, q] (q wins where p is above it); NaN stays NaN; the gradient passes where p &lt;= x &lt;= q, bounds included.</summary>
+    public static readonly UnaryOp Clamp = Define<ClampFn>("clamp", cuda: "(a < p ? p : a) > q ? q : (a < p ? p : a)",
         vjp: (g, x, _, p, q) => ClampGrad!.Apply(g, x, p, q),
         new(-2, 2, -0.5, 1), [(-0.5, 1)], Domain.Number);
 
@@ -75,10 +75,17 @@ public static partial class Ops
 
     private readonly struct ClampFn : IParamFn
     {
-        public static Vector512<T> Invoke<T>(Vector512<T> x, Vector512<T> p, Vector512<T> q) where T : unmanaged, INumber<T> =>
-            Vector512.ConditionalSelect(Vector512.LessThan(x, p), p, Vector512.ConditionalSelect(Vector512.GreaterThan(x, q), q, x));
+        public static Vector512<T> Invoke<T>(Vector512<T> x, Vector512<T> p, Vector512<T> q) where T : unmanaged, INumber<T>
+        {
+            var raised = Vector512.ConditionalSelect(Vector512.LessThan(x, p), p, x);
+            return Vector512.ConditionalSelect(Vector512.GreaterThan(raised, q), q, raised);
+        }
 
-        public static double Reference(double x, double p, double q) => x < p ? p : x > q ? q : x;
+        public static double Reference(double x, double p, double q)
+        {
+            double raised = x < p ? p : x;
+            return raised > q ? q : raised;
+        }
     }
 
     private readonly struct ClampGradFn : IBinaryParamFn

@@ -90,6 +90,22 @@ internal sealed class PermuteOp(int[] order) : ViewOp("permute")
     }
 }
 
+/// <summary>The matrix transpose: exchanges the last two dims. Its own adjoint.</summary>
+internal sealed class SwapLastOp() : ViewOp("transpose")
+{
+    public static readonly SwapLastOp Instance = new();
+
+    private protected override Layout View(Tensor x) => x.Layout.SwapLast();
+
+    private protected override Tensor Backward(Tensor g, Layout input) => Apply(g);
+
+    internal static IEnumerable<Sample> Samples()
+    {
+        yield return new("matrix", x => [x[0].T], new SampleInput([2, 3])) { Reference = x => [[x[0][0], x[0][3], x[0][1], x[0][4], x[0][2], x[0][5]]] };
+        yield return new("batch", x => [x[0].T], new SampleInput([2, 2, 2])) { Reference = x => [[x[0][0], x[0][2], x[0][1], x[0][3], x[0][4], x[0][6], x[0][5], x[0][7]]] };
+    }
+}
+
 internal sealed class ExpandOp(Shape shape) : ViewOp("expand")
 {
     private protected override Layout View(Tensor x) =>
@@ -191,7 +207,7 @@ public static class TensorViews
         /// <summary>The matrix transpose: swaps the last two dims.</summary>
         public Tensor T => x.Rank < 2
             ? throw new ShapeException($"transpose: T needs at least two dims; input = {x.Describe()}.")
-            : x.Transpose(-2, -1);
+            : SwapLastOp.Instance.Apply(x);
 
         /// <summary>Stretches dims of size 1 (and adds leading ones) without copying. A size of -1 keeps the dim.</summary>
         public Tensor Expand(Shape shape) => shape == x.Shape ? x : new ExpandOp(shape).Apply(x);

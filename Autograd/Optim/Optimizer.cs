@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Native.Optim;
 
 /// <summary>Parameters that share a learning rate and a weight decay.</summary>
@@ -25,6 +27,7 @@ public abstract class Optimizer : IDisposable
     private readonly List<ParamGroup> _groups = [];
     private readonly Dictionary<Parameter, Moments> _moments = new(ReferenceEqualityComparer.Instance);
     private OptimSlot[] _slots = [];
+    private Parameter[]? _all;
     private bool _disposed;
 
     private protected Optimizer(IReadOnlyList<Parameter> parameters, double lr, double weightDecay) => AddGroup(parameters, lr, weightDecay);
@@ -54,6 +57,7 @@ public abstract class Optimizer : IDisposable
                 throw new UsageException($"optimizer: parameter '{p.Name}' is in a group already. Name each parameter once.");
         _groups.Add(group);
         _slots = new OptimSlot[_moments.Count];
+        _all = null;
         return group;
     }
 
@@ -66,14 +70,28 @@ public abstract class Optimizer : IDisposable
     }
 
     /// <summary>One update. A parameter whose gradient is null is left out, its moments too.</summary>
-    public void Step()
+    public void Step() => Step(null);
+
+    /// <summary>
+    /// One update along the gradient of a loss. The gradients are values that live for this call: nothing is added to <see cref="Tensor.Grad"/>, so
+    /// there is nothing to zero, and only those are computed that this optimiser reads. Activations that the loss's graph saved return to the pool.
+    /// </summary>
+    /// <exception cref="GradException">The loss does not depend on one of the parameters.</exception>
+    public void Minimize(Tensor loss)
     {
-        int n = 0;
+        using var scope = TensorScope.Begin("minimize");
+        _all ??= [.. _groups.SelectMany(g => g.Parameters)];
+        Step(Autograd.Grad(loss, _all, releaseActivations: true));
+    }
+
+    private void Step(Tensor[]? gradients)
+    {
+        int n = 0, at = 0;
         List<Tensor>? copies = null;
         foreach (var group in _groups)
             foreach (var p in group.Parameters)
             {
-                if (p.Grad is not { } g)
+                if ((gradients is null ? p.Grad : gradients[at++]) is not { } g)
                     continue;
                 p.CheckAlive("step", p.Name);
                 g.CheckAlive("step", "gradient");
@@ -92,7 +110,10 @@ public abstract class Optimizer : IDisposable
                 m.Steps++;
                 _slots[n++] = Scalars(group, m.Steps, new OptimSlot(p, g, m.First, m.Second, p.GradMask));
             }
+        long start = Stopwatch.GetTimestamp();
         Update(_slots.AsSpan(0, n));
+        if ((Ambient.Current.Watch & Watch.Profile) != 0)
+            Profiler.Note($"({GetType().Name.ToLowerInvariant()} update)", start, UpdateBytes(_slots.AsSpan(0, n)));
         Array.Clear(_slots);
         copies?.ForEach(c => c.Dispose());
     }
@@ -195,6 +216,15 @@ public abstract class Optimizer : IDisposable
 
     internal static double Fraction(double value, string name) =>
         value is >= 0 and < 1 ? value : throw new UsageException($"optimizer: {name} must be in [0, 1); got {value}.");
+
+    // Parameter and moments are read and written, the gradient is read.
+    private long UpdateBytes(ReadOnlySpan<OptimSlot> slots)
+    {
+        long bytes = 0;
+        foreach (var s in slots)
+            bytes += s.Value.ByteSize * (3 + 2 * MomentCount);
+        return bytes;
+    }
 
     // Two parameters made alone may share a name; the later ones get a number.
     private IEnumerable<(string Name, Parameter P)> Named()

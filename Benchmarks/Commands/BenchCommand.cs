@@ -25,7 +25,7 @@ internal static class BenchCommand
             var config = DefaultConfig.Instance.AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance));
             return BenchmarkSwitcher.FromTypes([typeof(OpSpeed)]).Run(["--filter", parse.GetRequiredValue(filter)], config).Any() ? App.Success : App.Failed;
         });
-        return new Command("bench", "Measures speed.") { ops, bdn };
+        return new Command("bench", "Measures speed.") { ops, StepsCommand.Create(ui), bdn };
     }
 
     private static int Ops(Ui ui, string? only, double seconds, string? json)

@@ -18,10 +18,11 @@ public sealed class Mlp : Module
     /// <param name="outputs">Logits.</param>
     /// <param name="init">Draws the weights.</param>
     /// <param name="hidden">Width of both hidden layers.</param>
-    public Mlp(int inputs, int outputs, Generator init, int hidden = PaperWidth) => _layers = Add("layers", new Sequential(
-        new Linear(inputs, hidden, init), new Relu(),
-        new Linear(hidden, hidden, init), new Relu(),
-        new Linear(hidden, outputs, init)));
+    /// <param name="dtype">Element type.</param>
+    public Mlp(int inputs, int outputs, Generator init, int hidden = PaperWidth, DType dtype = DType.F32) => _layers = Add("layers", new Sequential(
+        new Linear(inputs, hidden, init, dtype: dtype), new Relu(),
+        new Linear(hidden, hidden, init, dtype: dtype), new Relu(),
+        new Linear(hidden, outputs, init, dtype: dtype)));
 
     /// <summary>Images [n, inputs] to logits [n, outputs].</summary>
     public override Tensor Forward(Tensor x) => _layers.Forward(x);

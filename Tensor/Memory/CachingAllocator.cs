@@ -46,7 +46,16 @@ internal sealed class CachingAllocator(IRawMemory memory, Ambient owner)
     public Device Device => memory.Device;
 
     /// <summary>Upper bound on live plus cached bytes; 0 means none.</summary>
-    public long Limit { get; set; } = Env.MemoryLimit.Value << 20;
+    public long Limit
+    {
+        get;
+        set
+        {
+            // Blocks kept from before would be handed out without asking, and the limit would say nothing.
+            field = value;
+            Trim();
+        }
+    } = Env.MemoryLimit.Value << 20;
 
     public MemoryStats Stats => new(_live, _cached, _peak, _liveCount, _fresh);
 

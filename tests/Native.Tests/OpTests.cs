@@ -93,10 +93,12 @@ public class OpTests
             foreach (var dtype in (DType[])[DType.I32, DType.I64, DType.U8, DType.Bool])
             {
                 using var scope = TensorScope.Begin("dtype");
-                var (p, q) = op.Parameters[0];
+                // Integer tensors take whole numbers only.
+                double p = Whole(op.Parameters[0].P), q = Whole(op.Parameters[0].Q);
                 double[] a = dtype == DType.U8 ? [0, 1, 2, 5, 200, 7, 3] : dtype == DType.Bool ? [0, 1, 1, 0, 1, 0, 0] : [-3, 1, 2, 5, -2, 0, 7];
                 double[] b = dtype == DType.U8 ? [1, 1, 3, 5, 100, 0, 9] : dtype == DType.Bool ? a : [2, 1, -3, 5, -2, 4, 0];
                 Tensor x = SampleValues.ToTensor(a, [7], dtype), z = SampleValues.ToTensor(b, [7], dtype);
+                double Whole(double v) => (dtype == DType.U8 ? 1 : Math.Sign(v)) * Math.Ceiling(Math.Abs(v));
                 Tensor Run() => op is UnaryOp u ? u.Apply(x, p, q) : ((BinaryOp)op).Apply(x, z, p, q);
                 if (op.Kernel.Domain == Domain.Number && dtype != DType.Bool)
                 {

@@ -91,8 +91,7 @@ public class OptimTests
         NnKit.Near([.. wb.Select((v, i) => v - 0.2 * b.Grad!.ToArray<double>()[i])], b, 1e-15, "b");
         NnKit.Same(wi, idle.ToArray<double>(), "no gradient, no step");
         Assert.Contains("is in a group already", NnKit.Message<UsageException>(() => opt.AddGroup([a], 1)), StringComparison.Ordinal);
-        a.Grad = Tensor.Zeros([3], DType.F64);
-        Assert.Contains("gradient of 'p1' must have shape [2]", NnKit.Message<ShapeException>(opt.Step), StringComparison.Ordinal);
+        Assert.Contains("must be dense with the same shape", NnKit.Message<GradException>(() => a.Grad = Tensor.Zeros([3], DType.F64)), StringComparison.Ordinal);
         Assert.Contains("finite number of 0 or more", NnKit.Message<UsageException>(() => opt.Lr = double.NaN), StringComparison.Ordinal);
         Assert.Contains("must be in [0, 1)", NnKit.Message<UsageException>(() => new Adam([b], beta1: 1)), StringComparison.Ordinal);
     }

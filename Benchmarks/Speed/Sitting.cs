@@ -1,0 +1,168 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace Native.Benchmarks;
+
+/// <summary>One run of one side: what <c>bench steps --json</c> and the peer's script both write.</summary>
+/// <param name="Root">The whole object.</param>
+/// <param name="Figures">Workload to its figures.</param>
+internal sealed record SideFile(JsonElement Root, IReadOnlyDictionary<string, JsonElement> Figures)
+{
+    /// <summary>Reads a file.</summary>
+    /// <exception cref="UsageException">It is not there, or is no such file.</exception>
+    public static SideFile Read(string path)
+    {
+        var root = Json(path);
+        if (!root.TryGetProperty("eager", out var eager) || eager.ValueKind != JsonValueKind.Object)
+            throw new UsageException($"results: {path} has no object 'eager'. Name what bench steps --json or the peer's script wrote.");
+        return new SideFile(root, eager.EnumerateObject().ToDictionary(p => p.Name, p => p.Value, StringComparer.Ordinal));
+    }
+
+    /// <summary>The root of a JSON file.</summary>
+    public static JsonElement Json(string path)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+            return document.RootElement.Clone();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
+        {
+            throw new UsageException($"results: {path} cannot be read; {e.Message}");
+        }
+    }
+
+    /// <summary>The middle value; of an even number, the mean of the two in the middle.</summary>
+    public static double Median(IEnumerable<double> values)
+    {
+        double[] v = [.. values.Order()];
+        return v.Length == 0 ? double.NaN : 0.5 * (v[(v.Length - 1) / 2] + v[v.Length / 2]);
+    }
+}
+
+/// <summary>
+/// Both sides in one sitting. Round i is the i-th file that has the workload, on either side: the two ran next to each other, so the ratio is taken
+/// within a round, and the ratio of the sitting is the median over rounds.
+/// </summary>
+internal sealed record Sitting(string Date, string Machine, string Commit, IReadOnlyList<SideFile> Peer, IReadOnlyList<SideFile> Ours)
+{
+    /// <summary>What both sides have, in the order of reports.</summary>
+    public IReadOnlyList<string> Workloads { get; } = Common(Peer, Ours);
+
+    /// <summary>How many times as fast as the peer, by round.</summary>
+    public double[] Ratios(string name) => [.. Values(Peer, name, "median_ms").Zip(Values(Ours, name, "median_ms"), (peer, ours) => peer / ours)];
+
+    /// <summary>Median over rounds of the peer's median step, milliseconds.</summary>
+    public double PeerMedian(string name) => SideFile.Median(Values(Peer, name, "median_ms"));
+
+    /// <summary>Median over rounds of Native's median step, milliseconds.</summary>
+    public double NativeMedian(string name) => SideFile.Median(Values(Ours, name, "median_ms"));
+
+    /// <summary>The whole sitting, into an open object.</summary>
+    public void Write(Utf8JsonWriter json)
+    {
+        json.WriteNumber("schema", 1);
+        json.WriteString("date", Date);
+        json.WriteString("machine", Machine);
+        json.WriteString("commit", Commit);
+        Copy(json, "native", Ours[0].Root, "native");
+        Copy(json, "torch", Peer[0].Root, "torch");
+        Copy(json, "device", Ours[0].Root, "device");
+        Copy(json, "threads", Ours[0].Root, "threads");
+        json.WriteStartObject("workloads");
+        foreach (string name in Workloads)
+        {
+            double[] ratios = Ratios(name);
+            json.WriteStartObject(name);
+            json.WriteStartObject("ratio");
+            json.WriteNumber("median", SideFile.Median(ratios));
+            json.WriteNumber("lowest", ratios.Min());
+            json.WriteNumber("highest", ratios.Max());
+            Numbers(json, "rounds", ratios);
+            json.WriteEndObject();
+            Side(json, "peer", Peer, name);
+            Side(json, "native", Ours, name);
+            json.WriteEndObject();
+        }
+        json.WriteEndObject();
+    }
+
+    private static void Side(Utf8JsonWriter json, string side, IReadOnlyList<SideFile> files, string name)
+    {
+        double[] medians = Values(files, name, "median_ms");
+        json.WriteStartObject(side);
+        json.WriteNumber("median_ms", SideFile.Median(medians));
+        json.WriteNumber("min_ms", Values(files, name, "min_ms").Min());
+        Numbers(json, "medians_ms", medians);
+        json.WriteNumber("steps", Values(files, name, "steps").Sum());
+        // What is the same in every round, from the first, where the check against f64 ran.
+        var first = files.First(f => f.Figures.ContainsKey(name)).Figures[name];
+        foreach (string figure in (string[])["peak_bytes", "managed_bytes", "ops", "roof", "pauses", "first_step_difference"])
+            Copy(json, figure, first, figure);
+        json.WriteEndObject();
+    }
+
+    private static void Copy(Utf8JsonWriter json, string name, JsonElement from, string property)
+    {
+        if (!from.TryGetProperty(property, out var value))
+            return;
+        json.WritePropertyName(name);
+        value.WriteTo(json);
+    }
+
+    private static void Numbers(Utf8JsonWriter json, string name, double[] values)
+    {
+        json.WriteStartArray(name);
+        foreach (double v in values)
+            json.WriteNumberValue(v);
+        json.WriteEndArray();
+    }
+
+    private static double[] Values(IReadOnlyList<SideFile> files, string name, string figure) =>
+        [.. files.Where(f => f.Figures.ContainsKey(name)).Select(f => f.Figures[name].GetProperty(figure).GetDouble())];
+
+    private static List<string> Common(IReadOnlyList<SideFile> peer, IReadOnlyList<SideFile> ours)
+    {
+        var names = new List<string>();
+        foreach (string name in WorkloadTable.All.Select(w => w.Name))
+        {
+            int p = peer.Count(f => f.Figures.ContainsKey(name)), o = ours.Count(f => f.Figures.ContainsKey(name));
+            if (p != o)
+                throw new UsageException($"results: {name} has {p} rounds of the peer and {o} of Native. Give the files of one sitting, in which both took turns.");
+            if (p > 0)
+                names.Add(name);
+        }
+        return names.Count > 0 ? names : throw new UsageException("results: no workload is in the files. Give those of one sitting.");
+    }
+}
+
+/// <summary>README's table of a recorded sitting.</summary>
+internal static class SittingTable
+{
+    /// <summary>Markdown, line by line.</summary>
+    public static IEnumerable<string> Lines(string path)
+    {
+        var root = SideFile.Json(path);
+        if (!root.TryGetProperty("workloads", out var workloads) || !root.TryGetProperty("schema", out _))
+            throw new UsageException($"results: {path} is no record of a sitting. Name a file that results record wrote.");
+        yield return $"{Text(root, "date")}, {Text(root, "machine")}, {Text(root, "threads")} threads, PyTorch {Text(root, "torch")}, commit {Text(root, "commit")}; "
+            + "both in one sitting, taking turns. Medians; in brackets the lowest and the highest round.";
+        yield return "";
+        yield return "| one step of | PyTorch ms | Native ms | times as fast | peak MiB | of roof |";
+        yield return "| --- | ---: | ---: | ---: | ---: | ---: |";
+        foreach (var w in workloads.EnumerateObject())
+        {
+            JsonElement ratio = w.Value.GetProperty("ratio"), ours = w.Value.GetProperty("native");
+            string roof = ours.TryGetProperty("roof", out var r) && r.ValueKind == JsonValueKind.Number ? Format(100 * r.GetDouble(), "F0") + "%" : "";
+            yield return $"| `{w.Name}` | {Number(w.Value.GetProperty("peer"), "median_ms", "F1")} | {Number(ours, "median_ms", "F1")} "
+                + $"| {Number(ratio, "median", "F2")} ({Number(ratio, "lowest", "F2")} to {Number(ratio, "highest", "F2")}) "
+                + $"| {Format(ours.GetProperty("peak_bytes").GetDouble() / 1048576, "F0")} | {roof} |";
+        }
+    }
+
+    private static string Text(JsonElement from, string name) => from.TryGetProperty(name, out var v) ? v.ToString() : "unknown";
+
+    private static string Number(JsonElement from, string name, string format) => Format(from.GetProperty(name).GetDouble(), format);
+
+    private static string Format(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,74 @@
+using Native.Nn;
+
+namespace Native.Methods;
+
+/// <summary>
+/// The reduced ResNet-18 of the continual-learning literature (Lopez-Paz and Ranzato 2017, "Gradient episodic memory", after He et al. 2016): a
+/// 3x3 stem without pooling, four stages of two basic blocks with nf, 2nf, 4nf and 8nf filters (nf = 20 instead of 64), mean over 4x4, one
+/// linear layer. Images are [n, 3, 32, 32].
+/// </summary>
+public sealed class ResNet18 : Module
+{
+    /// <summary>Filters of the first stage in the papers.</summary>
+    public const int PaperFilters = 20;
+
+    private readonly Conv2d _stem;
+    private readonly BatchNorm _norm;
+    private readonly Sequential _blocks;
+    private readonly Linear _classifier;
+
+    /// <summary>A network with default initialisation.</summary>
+    /// <param name="classes">Logits.</param>
+    /// <param name="init">Draws the weights.</param>
+    /// <param name="filters">Filters of the first stage.</param>
+    /// <param name="dtype">Element type.</param>
+    public ResNet18(int classes, Generator init, int filters = PaperFilters, DType dtype = DType.F32)
+    {
+        _stem = Add("stem", new Conv2d(3, filters, 3, init, padding: 1, bias: false, dtype: dtype));
+        _norm = Add("norm", new BatchNorm(filters, dtype: dtype));
+        var blocks = new List<Module>();
+        int channels = filters;
+        for (int stage = 0; stage < 4; stage++)
+        {
+            int width = filters << stage;
+            blocks.Add(new BasicBlock(channels, width, stage == 0 ? 1 : 2, init, dtype));
+            blocks.Add(new BasicBlock(width, width, 1, init, dtype));
+            channels = width;
+        }
+        _blocks = Add("blocks", new Sequential([.. blocks]));
+        _classifier = Add("classifier", new Linear(channels, classes, init, dtype: dtype));
+    }
+
+    /// <summary>Images [n, 3, 32, 32] to logits [n, classes].</summary>
+    public override Tensor Forward(Tensor x)
+    {
+        var y = _blocks.Forward(_norm.Forward(_stem.Forward(x)).Relu());
+        y = Functional.AvgPool2d(y, 4);
+        return _classifier.Forward(y.Reshape(y.Shape[0], -1));
+    }
+
+    /// <summary>relu(norm(conv(relu(norm(conv(x))))) + shortcut(x)); the shortcut is the identity, or a 1x1 convolution where the shape changes.</summary>
+    private sealed class BasicBlock : Module
+    {
+        private readonly Conv2d _conv1, _conv2;
+        private readonly BatchNorm _norm1, _norm2;
+        private readonly Sequential? _shortcut;
+
+        public BasicBlock(int channels, int width, int stride, Generator init, DType dtype)
+        {
+            _conv1 = Add("conv1", new Conv2d(channels, width, 3, init, stride, padding: 1, bias: false, dtype: dtype));
+            _norm1 = Add("norm1", new BatchNorm(width, dtype: dtype));
+            _conv2 = Add("conv2", new Conv2d(width, width, 3, init, padding: 1, bias: false, dtype: dtype));
+            _norm2 = Add("norm2", new BatchNorm(width, dtype: dtype));
+            if (stride != 1 || channels != width)
+                _shortcut = Add("shortcut", new Sequential(new Conv2d(channels, width, 1, init, stride, bias: false, dtype: dtype), new BatchNorm(width, dtype: dtype)));
+        }
+
+        public override Tensor Forward(Tensor x)
+        {
+            var y = _norm1.Forward(_conv1.Forward(x)).Relu();
+            y = _norm2.Forward(_conv2.Forward(y));
+            return (y + (_shortcut?.Forward(x) ?? x)).Relu();
+        }
+    }
+}
