@@ -38,9 +38,7 @@ internal static class BenchCommand
         if (json is not null)
             AtomicFile.Probe(json);
         var roof = Roof.Measure();
-        ui.Line($"roof: {roof.Gflops:F0} GFLOP/s (f32 multiply-add); streams of two arrays in and one out: "
-            + string.Join(", ", roof.Levels.Select(l => l.UpTo == long.MaxValue ? $"{l.GigabytesPerSecond:F0} GB/s beyond" : $"{l.GigabytesPerSecond:F0} GB/s up to {l.UpTo >> 20} MiB"))
-            + $"; {roof.Threads} threads, best of 12, measured now");
+        ui.Line(roof.Describe());
         var timings = new List<OpTiming>();
         foreach (var op in chosen)
         {
@@ -48,7 +46,7 @@ internal static class BenchCommand
             timings.Add(op.Time(seconds, ui.Cancel));
         }
         ui.Table(Headings, timings.Select(t => Row(t, roof)));
-        ui.Line("of roof: least time for the op's operations and bytes at the roof of its working set, over the minimum.");
+        ui.Line(Legend);
         if (json is null)
             return App.Success;
         AtomicFile.WriteJson(json, w =>
@@ -60,6 +58,9 @@ internal static class BenchCommand
         ui.Line($"wrote {json}");
         return App.Success;
     }
+
+    /// <summary>What the columns mean.</summary>
+    public const string Legend = "GFLOP/s and GB/s: at the median. Of roof: the least time for the op's operations and bytes at the roof of its working set, over the minimum.";
 
     /// <summary>Column headings of <see cref="Row"/>.</summary>
     public static IReadOnlyList<string> Headings { get; } = ["op", "min us>", "median us>", "GFLOP/s>", "GB/s>", "of roof>", "samples>"];

@@ -18,7 +18,7 @@ internal static class RunCommand
         };
         var scenario = new Option<string>("--scenario")
         {
-            Description = "What is told at test time: class (nothing), task (the task), domain (nothing; shared outputs, label parity).",
+            Description = "What is told at test time: class (nothing), task (the task), domain (nothing; all tasks share two outputs: the first or second class of its pair, which unshuffled is the parity of the digit).",
             HelpName = "NAME",
             DefaultValueFactory = _ => "class",
         };

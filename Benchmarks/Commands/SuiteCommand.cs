@@ -8,6 +8,27 @@ namespace Native.Benchmarks;
 /// <summary>A statement that the suite tests, and what was found.</summary>
 internal sealed record SuiteCheck(string Claim, bool Holds, string Found);
 
+/// <summary>The figures that the claims are about, fractions; NaN where one is undefined.</summary>
+internal sealed record SuiteFigures(
+    double Joint, double Naive, double Replay, double NaiveForgets, double ReplayForgets, bool Same, int GradChecks, int GradChecksFailed)
+{
+    /// <summary>Every claim, judged. NaN compares false, so a claim about it does not hold.</summary>
+    public IReadOnlyList<SuiteCheck> Claims() =>
+    [
+        new("joint training reaches 85%", Joint >= 0.85, Percent(Joint)),
+        new("fine-tuning knows the last task only (15 to 25%)", Naive is >= 0.15 and <= 0.25, Percent(Naive)),
+        new("fine-tuning forgets (above 80%)", NaiveForgets > 0.8, Percent(NaiveForgets)),
+        new("replay of 500 images is at least 30 points above fine-tuning", Replay >= Naive + 0.3, $"{Percent(Replay)} against {Percent(Naive)}"),
+        new("replay forgets less than fine-tuning", ReplayForgets < NaiveForgets, $"{Percent(ReplayForgets)} against {Percent(NaiveForgets)}"),
+        new("joint training is above replay", Joint > Replay, $"{Percent(Joint)} against {Percent(Replay)}"),
+        new("the same seed gives the same accuracies", Same, Same ? "equal bits" : "they differ"),
+        new($"derivatives of every op agree with differences, orders 1 to {SuiteCommand.GradOrder}", GradChecks > 0 && GradChecksFailed == 0,
+            $"{GradChecks - GradChecksFailed} of {GradChecks}"),
+    ];
+
+    private static string Percent(double fraction) => SuiteCommand.Percent(fraction);
+}
+
 /// <summary>
 /// <c>native suite</c>: in under a minute, everything that exists once: each method on the stream, the gradients of every op, the speed of a
 /// few. Fails when a claim does not hold.
@@ -16,7 +37,11 @@ internal static class SuiteCommand
 {
     // As many images as the drawn digits have: with MNIST at hand the suite takes no longer, and says which part it used.
     private const int TrainImages = 12_000, TestImages = 2_000;
-    private const int Seeds = 2, SamplesPerOp = 2, GradOrder = 2;
+    private const int Seeds = 2, SamplesPerOp = 2;
+
+    /// <summary>Highest order of derivative checked.</summary>
+    public const int GradOrder = 2;
+
     private const double BenchSeconds = 0.25;
     private static readonly string[] BenchOps = ["matmul-256", "matmul-1024", "matmul-10x784x400", "add-1048576", "tanh-1048576"];
 
@@ -56,11 +81,11 @@ internal static class SuiteCommand
             ui.Status($"speed of {o.Name}");
             return o.Time(BenchSeconds, ui.Cancel);
         }).ToArray();
-        var checks = Checks(runs, repeat, grads);
+        var checks = Figures(runs, repeat, grads).Claims();
         Print(ui, runs, grads, roof, timings, checks, clock.Elapsed);
         Write(folder, train, test, runs, grads, roof, timings, checks);
         ui.Line($"{clock.Elapsed.TotalSeconds:F1} s; results in {folder}");
-        return checks.All(c => c.Holds) ? App.Success : App.Failed;
+        return Verdict(checks);
     }
 
     private static List<RunRecord> Methods(Ui ui, string stream, ImageSet train, ImageSet test)
@@ -90,36 +115,25 @@ internal static class SuiteCommand
         return rows;
     }
 
-    private static List<SuiteCheck> Checks(List<RunRecord> runs, RunRecord repeat, List<GradCheckRow> grads)
-    {
-        double joint = Mean(runs, "joint", "averageAccuracy"), naive = Mean(runs, "naive", "averageAccuracy");
-        double er = Mean(runs, "er", "averageAccuracy");
-        double forgets = Mean(runs, "naive", "forgetting"), erForgets = Mean(runs, "er", "forgetting");
-        bool same = Enumerable.Range(0, repeat.Result.Matrix.Rows).All(i => repeat.Result.Matrix.Row(i).SequenceEqual(runs[0].Result.Matrix.Row(i)));
-        int failed = grads.Count(g => g.Failure is not null);
-        // NaN compares false, so a claim about it does not hold.
-        return
-        [
-            new("joint training reaches 85%", joint >= 0.85, Percent(joint)),
-            new("fine-tuning knows the last task only (15 to 25%)", naive is >= 0.15 and <= 0.25, Percent(naive)),
-            new("fine-tuning forgets (above 80%)", forgets > 0.8, Percent(forgets)),
-            new("replay of 500 images is at least 30 points above fine-tuning", er >= naive + 0.3, $"{Percent(er)} against {Percent(naive)}"),
-            new("replay forgets less than fine-tuning", erForgets < forgets, $"{Percent(erForgets)} against {Percent(forgets)}"),
-            new("joint training is above replay", joint > er, $"{Percent(joint)} against {Percent(er)}"),
-            new("the same seed gives the same accuracies", same, same ? "equal bits" : "they differ"),
-            new($"derivatives of every op agree with differences, orders 1 to {GradOrder}", failed == 0, $"{grads.Count - failed} of {grads.Count}"),
-        ];
-    }
+    private static SuiteFigures Figures(List<RunRecord> runs, RunRecord repeat, List<GradCheckRow> grads) => new(
+        Mean(runs, "joint", "averageAccuracy"), Mean(runs, "naive", "averageAccuracy"), Mean(runs, "er", "averageAccuracy"),
+        Mean(runs, "naive", "forgetting"), Mean(runs, "er", "forgetting"),
+        Enumerable.Range(0, repeat.Result.Matrix.Rows).All(i => repeat.Result.Matrix.Row(i).SequenceEqual(runs[0].Result.Matrix.Row(i))),
+        grads.Count, grads.Count(g => g.Failure is not null));
+
+    /// <summary>The exit code: every claim must hold.</summary>
+    public static int Verdict(IEnumerable<SuiteCheck> checks) => checks.All(c => c.Holds) ? App.Success : App.Failed;
 
     private static double Mean(List<RunRecord> runs, string method, string metric) =>
         runs.Where(r => r.Spec.Method.Name == method).Select(r => r[metric] ?? double.NaN).Average();
 
-    private static void Print(Ui ui, List<RunRecord> runs, List<GradCheckRow> grads, Roof roof, OpTiming[] timings, List<SuiteCheck> checks, TimeSpan elapsed)
+    private static void Print(Ui ui, List<RunRecord> runs, List<GradCheckRow> grads, Roof roof, OpTiming[] timings, IReadOnlyList<SuiteCheck> checks, TimeSpan elapsed)
     {
         ui.Line();
         ui.Line($"class-incremental, {Seeds} seeds, 1 epoch, batch 10");
         ui.Table(MethodHeadings, MethodRows(runs));
-        ui.Line($"speed (roof {roof.Gflops:F0} GFLOP/s, {roof.GigabytesPerSecond:F1} GB/s, {roof.Threads} threads)");
+        ui.Line($"speed; {roof.Describe()}");
+        ui.Line(BenchCommand.Legend);
         ui.Table(BenchCommand.Headings, timings.Select(t => BenchCommand.Row(t, roof)));
         foreach (var g in grads.Where(g => g.Failure is not null))
             ui.Line(g.Failure!.ToString());
@@ -141,7 +155,7 @@ internal static class SuiteCommand
     });
 
     private static void Write(string folder, ImageSet train, ImageSet test, List<RunRecord> runs, List<GradCheckRow> grads, Roof roof, OpTiming[] timings,
-        List<SuiteCheck> checks)
+        IReadOnlyList<SuiteCheck> checks)
     {
         foreach (var run in runs)
             AtomicFile.WriteJson(Path.Combine(folder, $"{run.Spec.Method.Name}-seed{run.Spec.Seed}.json"), json => MethodRun.WriteJson(json, run));
@@ -175,13 +189,13 @@ internal static class SuiteCommand
         AtomicFile.WriteText(Path.Combine(folder, "suite.md"), Markdown(train, test, runs, roof, timings, checks));
     }
 
-    private static string Markdown(ImageSet train, ImageSet test, List<RunRecord> runs, Roof roof, OpTiming[] timings, List<SuiteCheck> checks)
+    private static string Markdown(ImageSet train, ImageSet test, List<RunRecord> runs, Roof roof, OpTiming[] timings, IReadOnlyList<SuiteCheck> checks)
     {
         var text = new StringBuilder("# Suite\n\n");
         text.Append($"Data: {train.Name} ({train.Count} images) and {test.Name} ({test.Count}); {train.Provenance}. ");
         text.Append($"Class-incremental, {Seeds} seeds, 1 epoch, batch 10.\n\n");
         Table(text, MethodHeadings, MethodRows(runs));
-        text.Append($"Roof: {roof.Gflops:F0} GFLOP/s, {roof.GigabytesPerSecond:F1} GB/s, {roof.Threads} threads.\n\n");
+        text.Append($"Speed; {roof.Describe()}. {BenchCommand.Legend}\n\n");
         Table(text, BenchCommand.Headings, timings.Select(t => BenchCommand.Row(t, roof)));
         Table(text, ["claim", "found", "holds"], checks.Select(c => new[] { c.Claim, c.Found, c.Holds ? "yes" : "NO" }));
         text.Append("Definitions:\n\n");
@@ -207,5 +221,6 @@ internal static class SuiteCommand
         Count = count,
     };
 
-    private static string Percent(double fraction) => double.IsNaN(fraction) ? "n/a" : $"{100 * fraction:F2}%";
+    /// <summary>A fraction as a percentage; NaN, an undefined figure, as n/a.</summary>
+    public static string Percent(double fraction) => double.IsNaN(fraction) ? "n/a" : $"{100 * fraction:F2}%";
 }

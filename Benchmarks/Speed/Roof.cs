@@ -21,8 +21,10 @@ internal sealed record Roof(double Gflops, IReadOnlyList<(long UpTo, double Giga
     // Working sets: inside the private caches, inside the shared one, and beyond every cache.
     private static readonly (long UpTo, long Measured)[] Sets = [(1 << 20, 384 << 10), (24 << 20, 6 << 20), (long.MaxValue, 192 << 20)];
 
-    /// <summary>From memory proper.</summary>
-    public double GigabytesPerSecond => Levels[^1].GigabytesPerSecond;
+    /// <summary>One line with every level.</summary>
+    public string Describe() => $"roof: {Gflops:F0} GFLOP/s (f32 multiply-add); streams of two arrays in and one out: "
+        + string.Join(", ", Levels.Select(l => $"{l.GigabytesPerSecond:F0} GB/s {(l.UpTo == long.MaxValue ? "beyond" : $"up to {l.UpTo >> 20} MiB")}"))
+        + $"; {Threads} threads, best of {Repetitions}, measured now";
 
     /// <summary>Measures all; the best of several short repetitions, since other processes can only make it slower.</summary>
     public static Roof Measure()

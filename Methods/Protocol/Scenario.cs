@@ -9,7 +9,7 @@ public enum Scenario
     /// <summary>The task is given: only the outputs of its classes compete.</summary>
     TaskIncremental,
 
-    /// <summary>The task is not given and not asked for: all tasks share the same few outputs (on split digits: the label's parity).</summary>
+    /// <summary>The task is not given and not asked for: all tasks share the same few outputs (on split digits: the place in the pair, which for {0,1}, {2,3}, ... is the digit's parity).</summary>
     DomainIncremental,
 
     /// <summary>The task is not given: all classes seen compete in one head.</summary>

@@ -1,4 +1,5 @@
 using Xunit.Abstractions;
+using Xunit.Sdk;
 
 namespace Native.Tests;
 
@@ -6,8 +7,14 @@ namespace Native.Tests;
 /// Who checks the checks: every step of every vjp is broken in turn (wrong sign, forgotten factor, zero, exchanged operands), and the gradient
 /// check of <see cref="GradTests"/> must notice each. A mutant that leaves every gradient equal (0 and -0 are) is no fault and is listed.
 /// </summary>
-public class MutationTests(ITestOutputHelper output)
+public class MutationTests(MutationTests.Score score, ITestOutputHelper output) : IClassFixture<MutationTests.Score>
 {
+    /// <summary>Where the score goes to be seen: the output of a test that passes is not printed, a diagnostic message is.</summary>
+    public sealed class Score(IMessageSink sink)
+    {
+        public void Print(string text) => sink.OnMessage(new DiagnosticMessage(text));
+    }
+
     [Fact]
     public void Every_broken_derivative_is_caught()
     {
@@ -36,6 +43,7 @@ public class MutationTests(ITestOutputHelper output)
                         survivors.Add(name);
                 }
         }
+        score.Print($"mutation score: {caught} of {caught + survivors.Count} broken derivatives caught; {equivalent.Count} mutants changed no gradient");
         output.WriteLine($"{caught} broken derivatives caught, {survivors.Count} survived: {100.0 * caught / (caught + survivors.Count):0.0} %");
         output.WriteLine($"{equivalent.Count} mutants changed no gradient: {string.Join("; ", equivalent)}");
         Assert.True(caught > 100, $"only {caught} mutants: the hook does not reach the derivatives");
