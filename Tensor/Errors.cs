@@ -28,10 +28,10 @@ public sealed class NumericException(string message) : TensorException(message);
 public sealed class KernelException(string message, Exception? inner = null) : TensorException(message, inner);
 
 /// <summary>A file is not what its name, header or checksum claims.</summary>
-public sealed class FormatException(string message, Exception? inner = null) : TensorException(message, inner);
+public sealed class DataFormatException(string message, Exception? inner = null) : TensorException(message, inner);
 
 /// <summary>A command line, option or data folder is wrong; shown to the user without a stack trace.</summary>
 public sealed class UsageException(string message) : TensorException(message);
 
 /// <summary>The memory limit was reached after every rung of the ladder; the message carries the allocator's report.</summary>
-public sealed class OutOfMemoryException(string message) : TensorException(message);
+public sealed class TensorMemoryException(string message) : TensorException(message);

@@ -11,7 +11,7 @@ public static class Idx
 {
     private const int MaxRatio = 1032;      // deflate's largest expansion
 
-    /// <summary>Reads a file of <paramref name="rank"/> dims. <see cref="FormatException"/> for anything malformed.</summary>
+    /// <summary>Reads a file of <paramref name="rank"/> dims. <see cref="DataFormatException"/> for anything malformed.</summary>
     /// <param name="path">The file.</param>
     /// <param name="rank">3 for images [N,H,W], 1 for labels [N].</param>
     public static HostArray Read(string path, int rank) => Parse(ReadFile(path), path, rank);
@@ -101,5 +101,5 @@ public static class Idx
 
     private static string Kind(uint magic) => magic switch { 0x801 => " (labels)", 0x803 => " (images)", _ => "" };
 
-    internal static FormatException Bad(string name, string what, Exception? inner = null) => new($"idx: {name}: {what}", inner);
+    internal static DataFormatException Bad(string name, string what, Exception? inner = null) => new($"idx: {name}: {what}", inner);
 }

@@ -27,11 +27,11 @@ public static class Mnist
         var (labels, labelsOfficial) = Read(data, Official[train ? 1 : 3], 1, allowUnofficial);
         string name = train ? "mnist train" : "mnist test";
         if (images.Shape[0] != labels.Shape[0])
-            throw new FormatException($"mnist: {name}: there are {images.Shape[0]} images and {labels.Shape[0]} labels. Take both "
+            throw new DataFormatException($"mnist: {name}: there are {images.Shape[0]} images and {labels.Shape[0]} labels. Take both "
                 + "files from one distribution.");
         int bad = labels.Data.AsSpan().IndexOfAnyExceptInRange((byte)0, (byte)9);
         if (bad >= 0)
-            throw new FormatException($"mnist: {name}: label {bad} is {labels.Data[bad]}; labels are 0 to 9. Fetch the labels again.");
+            throw new DataFormatException($"mnist: {name}: label {bad} is {labels.Data[bad]}; labels are 0 to 9. Fetch the labels again.");
         return new ImageSet(name, images.Data, labels.Data, (int)images.Shape[0], 1, (int)images.Shape[1], (int)images.Shape[2],
             imagesOfficial && labelsOfficial ? "official files (MD5 checked)" : "unofficial files (MD5 differs)");
     }
@@ -49,7 +49,7 @@ public static class Mnist
 #pragma warning restore CA5351
         string expected = path.EndsWith(".gz", StringComparison.Ordinal) ? file.Packed : file.Plain;
         if (sum != expected && !allowUnofficial)
-            throw new FormatException($"mnist: {path}: the MD5 is {sum}; the official file has {expected}. Fetch it again, or allow "
+            throw new DataFormatException($"mnist: {path}: the MD5 is {sum}; the official file has {expected}. Fetch it again, or allow "
                 + "unofficial files.");
         return (array, sum == expected);
     }

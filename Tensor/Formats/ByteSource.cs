@@ -2,7 +2,7 @@ namespace Native;
 
 /// <summary>
 /// Reads a file front to back and never past its claimed length. Whatever a header asks for is compared with the bytes that are left
-/// before anything is allocated, and every failure is a <see cref="FormatException"/> that names the format and the file.
+/// before anything is allocated, and every failure is a <see cref="DataFormatException"/> that names the format and the file.
 /// </summary>
 internal sealed class ByteSource(Stream stream, long length, string format, string name, bool checksum = false)
 {
@@ -18,7 +18,7 @@ internal sealed class ByteSource(Stream stream, long length, string format, stri
     internal uint Crc => _crc.Value;
 
     /// <summary>The one sentence of a malformed file; <paramref name="what"/> carries the numbers and what to do.</summary>
-    internal FormatException Bad(string what, Exception? inner = null) => new($"{format}: {name}: {what}", inner);
+    internal DataFormatException Bad(string what, Exception? inner = null) => new($"{format}: {name}: {what}", inner);
 
     /// <summary>Fills <paramref name="bytes"/>; <paramref name="what"/> says what they are.</summary>
     internal void Read(Span<byte> bytes, string what)

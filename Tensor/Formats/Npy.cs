@@ -16,7 +16,7 @@ public static class Npy
 
     private static ReadOnlySpan<byte> Magic => [0x93, (byte)'N', (byte)'U', (byte)'M', (byte)'P', (byte)'Y'];
 
-    /// <summary>Reads one array; <see cref="FormatException"/> if malformed, <see cref="UsageException"/> for no such file.</summary>
+    /// <summary>Reads one array; <see cref="DataFormatException"/> if malformed, <see cref="UsageException"/> for no such file.</summary>
     public static HostArray Read(string path) => FormatFile.Read(Format, path, (source, _) => Read(source));
 
     /// <summary>Reads from the start of a seekable stream; <paramref name="name"/> is what errors call it.</summary>
@@ -170,7 +170,7 @@ internal sealed class NpyHeader(string text, ByteSource source)
             throw Bad($"lacks {(Descr is null ? "descr" : Fortran is null ? "fortran_order" : "shape")}");
     }
 
-    private FormatException Bad(string what) => source.Bad($"the header {what}, near character {_at} of {text.Length}. Save the array "
+    private DataFormatException Bad(string what) => source.Bad($"the header {what}, near character {_at} of {text.Length}. Save the array "
         + "again with NumPy.");
 
     private char Peek()

@@ -26,7 +26,7 @@ public static class Png
         internal long Stride => ((long)Width * Samples * Depth + 7) / 8;
     }
 
-    /// <summary>Reads a picture; <see cref="FormatException"/> if malformed, <see cref="UsageException"/> for no such file.</summary>
+    /// <summary>Reads a picture; <see cref="DataFormatException"/> if malformed, <see cref="UsageException"/> for no such file.</summary>
     public static HostArray Read(string path) => FormatFile.Read(Format, path, (source, _) => Read(source));
 
     /// <summary>Reads from the start of a seekable stream; <paramref name="name"/> is what errors call it.</summary>

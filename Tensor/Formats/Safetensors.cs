@@ -24,7 +24,7 @@ public static class Safetensors
 
     private readonly record struct Entry(string Name, string Type, Shape Shape, long Begin, long End);
 
-    /// <summary>Reads a whole file; <see cref="FormatException"/> if malformed, <see cref="UsageException"/> for no such file.</summary>
+    /// <summary>Reads a whole file; <see cref="DataFormatException"/> if malformed, <see cref="UsageException"/> for no such file.</summary>
     public static SafetensorsFile Read(string path) => FormatFile.Read(Format, path, (source, _) => Read(source));
 
     /// <summary>Reads from the start of a seekable stream; <paramref name="name"/> is what errors call it.</summary>

@@ -237,14 +237,14 @@ internal sealed class CachingAllocator(IRawMemory memory, Ambient owner)
         DrainPending(reuse: true);
     }
 
-    private OutOfMemoryException Fail(long bytes)
+    private TensorMemoryException Fail(long bytes)
     {
         long largest = 0;
         for (int i = 0; i < _bins.Length; i++)
             if (_bins[i].Count > 0)
                 largest = SizeOf(i);
         string limit = Limit == 0 ? "no limit set" : $"limit {Size(Limit)}";
-        return new OutOfMemoryException(
+        return new TensorMemoryException(
             $"memory: cannot allocate {Size(bytes)} on {Device}; live {Size(_live)}, cached {Size(_cached)}, largest free block {Size(largest)}, {limit}; " +
             $"{owner.DescribeScopes()}. Use a smaller batch, close a scope earlier, or raise --mem-limit.");
     }

@@ -1,6 +1,6 @@
 namespace Native.Tests;
 
-/// <summary>Damages good files at random, always the same way, and lets nothing but a <see cref="FormatException"/> out of a reader.</summary>
+/// <summary>Damages good files at random, always the same way, and lets nothing but a <see cref="DataFormatException"/> out of a reader.</summary>
 internal static class FormatFuzz
 {
     /// <summary>Reads <paramref name="rounds"/> damaged copies of each file; returns how many were refused.</summary>
@@ -16,7 +16,7 @@ internal static class FormatFuzz
                 {
                     read(new MemoryStream(bytes));
                 }
-                catch (FormatException e)
+                catch (DataFormatException e)
                 {
                     refused++;
                     Assert.Contains("fuzz.bin", e.Message);

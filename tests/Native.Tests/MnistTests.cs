@@ -33,7 +33,7 @@ public sealed class MnistTests : IDisposable
     }
 
     private string Refusal(byte[] images, byte[] labels, string suffix = ".gz") =>
-        Assert.Throws<FormatException>(() => Mnist.Load(Folder(images, labels, suffix), train: false, allowUnofficial: true)).Message;
+        Assert.Throws<DataFormatException>(() => Mnist.Load(Folder(images, labels, suffix), train: false, allowUnofficial: true)).Message;
 
     [Theory]
     [InlineData(".gz")]
@@ -50,7 +50,7 @@ public sealed class MnistTests : IDisposable
         Assert.Equal([2, 1, 2, 2], set.First(2).Shape.ToArray());
         Assert.Throws<UsageException>(() => set.First(4));
 
-        string message = Assert.Throws<FormatException>(() => Mnist.Load(data, train: false)).Message;
+        string message = Assert.Throws<DataFormatException>(() => Mnist.Load(data, train: false)).Message;
         Assert.Contains($"the official file has {(suffix == "" ? "2646ac647ad5339dbf082846283269ea" : "9fb629c4189551a2d022fa330f9573f3")}. Fetch it again", message);
     }
 

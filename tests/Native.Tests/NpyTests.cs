@@ -106,7 +106,7 @@ public class NpyTests
     [MemberData(nameof(Malformed))]
     public void RefusesMalformedHeaders(string header, int data, string message)
     {
-        var e = Assert.Throws<FormatException>(() => Read(Bytes(header, data)));
+        var e = Assert.Throws<DataFormatException>(() => Read(Bytes(header, data)));
         Assert.StartsWith("npy: fuzz.bin: ", e.Message);
         Assert.Contains(message, e.Message);
     }
@@ -114,13 +114,13 @@ public class NpyTests
     [Fact]
     public void RefusesOtherFilesVersionsAndLengths()
     {
-        Assert.Contains("the file has 4 bytes", Assert.Throws<FormatException>(() => Read([1, 2, 3, 4])).Message);
-        Assert.Contains("the file starts with 504B03040000", Assert.Throws<FormatException>(() => Read([0x50, 0x4B, 3, 4, 0, 0, 0, 0, 0, 0])).Message);
-        Assert.Contains("the version is 4.0", Assert.Throws<FormatException>(() => Read(Bytes("{}", 0, 4))).Message);
-        Assert.Contains("the header claims 9999 bytes and the file has 2 left of 12", Assert.Throws<FormatException>(() => Read(Bytes("{}", 0, 1, 9999))).Message);
-        Assert.Contains("the header claims 4294967295 bytes; at most 1048576", Assert.Throws<FormatException>(() => Read(Bytes("{}", 0, 2, -1))).Message);
+        Assert.Contains("the file has 4 bytes", Assert.Throws<DataFormatException>(() => Read([1, 2, 3, 4])).Message);
+        Assert.Contains("the file starts with 504B03040000", Assert.Throws<DataFormatException>(() => Read([0x50, 0x4B, 3, 4, 0, 0, 0, 0, 0, 0])).Message);
+        Assert.Contains("the version is 4.0", Assert.Throws<DataFormatException>(() => Read(Bytes("{}", 0, 4))).Message);
+        Assert.Contains("the header claims 9999 bytes and the file has 2 left of 12", Assert.Throws<DataFormatException>(() => Read(Bytes("{}", 0, 1, 9999))).Message);
+        Assert.Contains("the header claims 4294967295 bytes; at most 1048576", Assert.Throws<DataFormatException>(() => Read(Bytes("{}", 0, 2, -1))).Message);
         Assert.Contains("the truth value 9 at element 0",
-            Assert.Throws<FormatException>(() => Read([.. Bytes("{'descr': '|b1', 'fortran_order': False, 'shape': (1,), }", 0), 9])).Message);
+            Assert.Throws<DataFormatException>(() => Read([.. Bytes("{'descr': '|b1', 'fortran_order': False, 'shape': (1,), }", 0), 9])).Message);
         Assert.Contains("cannot be read", Assert.Throws<UsageException>(() => Npy.Read("/nowhere/at/all.npy")).Message);
     }
 
@@ -146,7 +146,7 @@ public class NpyTests
     [Fact]
     public void RefusesHostileArchives()
     {
-        string Message(byte[] zip, long limit = 1L << 32) => Assert.Throws<FormatException>(() => ReadZip(zip, limit)).Message;
+        string Message(byte[] zip, long limit = 1L << 32) => Assert.Throws<DataFormatException>(() => ReadZip(zip, limit)).Message;
         var plain = Convert.FromBase64String(Plain);
         var zeros = Bytes("{'descr': '|u1', 'fortran_order': False, 'shape': (1000000,), }", 1_000_000);
 

@@ -118,7 +118,7 @@ public class PngTests
     [MemberData(nameof(Malformed))]
     public void RefusesMalformedFiles(string message, byte[] file)
     {
-        var e = Assert.Throws<FormatException>(() => Read(file));
+        var e = Assert.Throws<DataFormatException>(() => Read(file));
         Assert.StartsWith("png: fuzz.bin: ", e.Message);
         Assert.Contains(message, e.Message);
     }
@@ -143,7 +143,7 @@ public class PngTests
             {
                 Assert.Equal(DType.U8, Read(file).DType);
             }
-            catch (FormatException)
+            catch (DataFormatException)
             {
             }
         }

@@ -14,6 +14,13 @@ public partial class RulesTests
     private static Assembly[] Assemblies => [.. Order.Select(Assembly.Load)];
 
     [Fact]
+    public void The_readme_explains_every_switch()
+    {
+        string readme = File.ReadAllText(Path.Combine(OpKit.Root, "README.md"));
+        Assert.Empty(Env.All.Where(s => !readme.Contains($"`{s.Name}`", StringComparison.Ordinal)).Select(s => s.Name));
+    }
+
+    [Fact]
     public void Folders_reference_only_what_is_to_their_left()
     {
         for (int i = 0; i < Order.Length; i++)

@@ -105,7 +105,7 @@ public class SafetensorsTests
     [MemberData(nameof(Malformed))]
     public void RefusesMalformedHeaders(string header, int data, string message)
     {
-        var e = Assert.Throws<FormatException>(() => Read(Bytes(header, data)));
+        var e = Assert.Throws<DataFormatException>(() => Read(Bytes(header, data)));
         Assert.StartsWith("safetensors: fuzz.bin: ", e.Message);
         Assert.Contains(message, e.Message);
         Assert.EndsWith(".", e.Message);
@@ -115,12 +115,12 @@ public class SafetensorsTests
     public void RefusesImpossibleLengthsByNumber()
     {
         Assert.Equal("safetensors: fuzz.bin: the header claims 1152921504606846976 bytes; at most 100000000 are allowed. It is damaged, or no safetensors file.",
-            Assert.Throws<FormatException>(() => Read(Bytes("{}", 0, 1UL << 60))).Message);
+            Assert.Throws<DataFormatException>(() => Read(Bytes("{}", 0, 1UL << 60))).Message);
         Assert.Equal("safetensors: fuzz.bin: the header claims 99999999 bytes and the file has 2 left of 10. Fetch the file again.",
-            Assert.Throws<FormatException>(() => Read(Bytes("{}", 0, 99_999_999))).Message);
-        Assert.Contains("the file has 3 bytes", Assert.Throws<FormatException>(() => Read([1, 2, 3])).Message);
+            Assert.Throws<DataFormatException>(() => Read(Bytes("{}", 0, 99_999_999))).Message);
+        Assert.Contains("the file has 3 bytes", Assert.Throws<DataFormatException>(() => Read([1, 2, 3])).Message);
         Assert.Contains("the truth value 2 at element 1",
-            Assert.Throws<FormatException>(() => Read([.. Bytes("{\"a\":{\"dtype\":\"BOOL\",\"shape\":[2],\"data_offsets\":[0,2]}}", 0), 1, 2])).Message);
+            Assert.Throws<DataFormatException>(() => Read([.. Bytes("{\"a\":{\"dtype\":\"BOOL\",\"shape\":[2],\"data_offsets\":[0,2]}}", 0), 1, 2])).Message);
     }
 
     [Fact]
