@@ -89,6 +89,9 @@ public readonly struct Saved
     /// <summary>The shape that input i had; known without saving the input.</summary>
     public Shape ShapeOf(int i) => _node.InputShape(i)!.Shape;
 
+    /// <summary>Whether input i was a matrix that lies column by column.</summary>
+    internal bool IsTransposed(int i) => _node.InputShape(i) is { Rank: >= 2 } l && l.Strides[^2] == 1 && l.Strides[^1] > 1;
+
     /// <summary>The saved first output.</summary>
     public Tensor Output => _node.SavedOutput(0);
 

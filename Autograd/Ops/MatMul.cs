@@ -24,8 +24,11 @@ internal sealed class MatMulOp() : StructuredOp("matmul")
 
     public override Saves SavesFor(Inputs x) => (x[0].RequiresGrad ? Saves.Input1 : 0) | (x[1].RequiresGrad ? Saves.Input0 : 0);
 
-    public override Tensor?[] Backward(Tensor g, Saved s) =>
-        [s.Needs(0) ? Apply(g, s.Input(1).T) : null, s.Needs(1) ? Apply(s.Input(0).T, g) : null];
+    public override Tensor?[] Backward(Tensor g, Saved s) => [s.Needs(0) ? Apply(g, s.Input(1).T) : null, s.Needs(1) ? RightGrad(g, s) : null];
+
+    // The gradient of a transposed view (the weight of a linear layer) is computed transposed, so that it is dense where it arrives.
+    private Tensor RightGrad(Tensor g, Saved s) =>
+        s.IsTransposed(1) ? Apply(g.T, s.Input(0)).T : Apply(s.Input(0).T, g);
 
     public override long Flops(Inputs x) => 2 * x[0].Count * x[1].Layout.Dims[^1];
 

@@ -97,6 +97,11 @@ internal static unsafe class Pool2dKernels
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void MaxPlane<T>(in PoolShape s, T* x, T* y, long* index) where T : unmanaged, IFloatingPointIeee754<T>
     {
+        if (typeof(T) == typeof(float) && Max2x2.Fits(s))
+        {
+            Max2x2.Plane(s, (float*)x, (float*)y, index);
+            return;
+        }
         long width = s.Width, outH = s.OutH, outW = s.OutW, rowStep = s.DilationH * width, step = s.DilationW;
         for (long oy = 0; oy < outH; oy++)
         {
