@@ -13,29 +13,33 @@ internal unsafe struct ConvWeights<T, TVec, TLanes> : IJob
     where TVec : unmanaged
     where TLanes : struct, ILanes<T, TVec>
 {
-    // Elements of both sides that are rearranged at a time: they stay in the last-level cache until they are used.
-    private const long RoundElements = 1 << 20;
+    // Elements of both sides that are rearranged at a time: by one thread for itself, within its second-level cache, or by all together.
+    private const long OwnRound = 1 << 17, SharedRound = 1 << 18;
 
     // Multiply-adds and elements moved that are worth a chunk.
     private const int SumGrain = 1 << 18, MoveGrain = 16 << 10;
+
+    // Partial sums: more of them only cost memory traffic, and so do large ones; with fewer than four all threads share one instead.
+    private const long MostParts = 16, FewestParts = 4, PartElements = 1 << 19;
 
     // Tiles may read and write whole vectors beyond the end of a run.
     private const int Slack = 64;
 
     private enum Phase
     {
+        Part,
         Load,
         Sum,
+        Add,
         Store,
     }
 
     private ConvShape s;
     private WeightPlan plan;
-    private T* x, gy, gw, xs, gs, sums;
-    private nint first, images;
+    private T* x, gy, gw, sums, sharedX, sharedG;
     private nint panels, panelHeight, tiles, lanes, tileWidth;
+    private nint parts, sumSize, first, images;
     private int chunks;
-    private bool started;
     private Phase phase;
 
     /// <summary>gw = the weight gradient of one group; the batch is not empty.</summary>
@@ -47,31 +51,58 @@ internal unsafe struct ConvWeights<T, TVec, TLanes> : IJob
 
     private void Run()
     {
-        nint batch = (nint)s.Batch, rows = plan.Rows;
+        nint rows = plan.Rows;
         panels = (rows + TLanes.TapRows - 1) / TLanes.TapRows;
         panelHeight = (rows + panels - 1) / panels;
         tileWidth = (panelHeight <= TapKernels<T, TVec, TLanes>.WideRows ? 4 : 2) * TLanes.Count;
         tiles = (plan.Lanes + tileWidth - 1) / tileWidth;
         lanes = tiles * tileWidth;
-        nint perImage = plan.ImageX + plan.ImageG;
-        nint round = (nint)Math.Clamp(RoundElements / perImage / plan.Together, 1, (batch + plan.Together - 1) / plan.Together) * plan.Together;
-        xs = Scratch.Get<T>(Scratch.Slot.ConvA, (round * plan.ImageX) + Slack);
-        gs = Scratch.Get<T>(Scratch.Slot.ConvB, (round * plan.ImageG) + Slack);
-        sums = Scratch.Get<T>(Scratch.Slot.ConvC, rows * plan.Classes * lanes);
+        sumSize = rows * plan.Classes * lanes;
+        parts = Parts();
+        sums = Scratch.Get<T>(Scratch.Slot.ConvC, parts * sumSize);
+        if (parts > 1)
+        {
+            Start(Phase.Part, parts);
+            Start(Phase.Add, Workers.Chunks(sumSize * parts, MoveGrain));
+        }
+        else
+        {
+            RunTogether();
+        }
+        Start(Phase.Store, Math.Min((nint)s.FiltersPerGroup, Workers.Chunks(s.FiltersPerGroup * s.Taps, MoveGrain)));
+    }
+
+    // All threads rearrange some images, then all sum over them, each for its own weights.
+    private void RunTogether()
+    {
+        nint batch = (nint)s.Batch, round = Round(SharedRound, batch);
+        sharedX = Scratch.Get<T>(Scratch.Slot.ConvA, (round * plan.ImageX) + Slack);
+        sharedG = Scratch.Get<T>(Scratch.Slot.ConvB, (round * plan.ImageG) + Slack);
         for (first = 0; first < batch; first += round)
         {
             images = Math.Min(round, batch - first);
-            phase = Phase.Load;
-            chunks = (int)Math.Min(images, Workers.Chunks(images * perImage, MoveGrain));
-            Workers.Run(chunks, ref this);
-
-            phase = Phase.Sum;
-            chunks = (int)Math.Min(plan.Classes * panels * tiles, Workers.Chunks((long)images * plan.Work, SumGrain));
-            Workers.Run(chunks, ref this);
-            started = true;
+            Start(Phase.Load, Math.Min(images, Workers.Chunks(images * (plan.ImageX + plan.ImageG), MoveGrain)));
+            Start(Phase.Sum, Math.Min(plan.Classes * panels * tiles, Workers.Chunks((long)images * plan.Work, SumGrain)));
         }
-        phase = Phase.Store;
-        chunks = (int)Math.Min((nint)s.FiltersPerGroup, Workers.Chunks(s.FiltersPerGroup * s.Taps, MoveGrain));
+    }
+
+    // From the shape alone, counted for vectors of 16 whatever their width here.
+    private readonly nint Parts()
+    {
+        long size = plan.Rows * plan.Classes * ((plan.Lanes + 15) / 16 * 16), together = (s.Batch + plan.Together - 1) / plan.Together;
+        long wanted = Math.Min(Math.Min(MostParts, PartElements / size), Math.Min(together, s.Batch * plan.Work / SumGrain));
+        return wanted < FewestParts ? 1 : (nint)wanted;
+    }
+
+    private readonly nint Round(long elements, nint count)
+    {
+        nint groups = (count + plan.Together - 1) / plan.Together;
+        return (nint)Math.Clamp(elements / (plan.ImageX + plan.ImageG) / plan.Together, 1, groups) * plan.Together;
+    }
+
+    private void Start(Phase next, nint count)
+    {
+        (phase, chunks) = (next, (int)count);
         Workers.Run(chunks, ref this);
     }
 
@@ -79,11 +110,20 @@ internal unsafe struct ConvWeights<T, TVec, TLanes> : IJob
     {
         switch (phase)
         {
+            case Phase.Part:
+                Part(chunk);
+                break;
             case Phase.Load:
-                Load(chunk);
+                nint image = (nint)Workers.Start(images, chunks, chunk), count = (nint)Workers.Start(images, chunks, chunk + 1) - image;
+                Load(first + image, count, sharedX + (image * plan.ImageX), sharedG + (image * plan.ImageG));
                 break;
             case Phase.Sum:
-                Sum(chunk);
+                nint units = plan.Classes * panels * tiles;
+                nint from = (nint)Workers.Start(units, chunks, chunk), to = (nint)Workers.Start(units, chunks, chunk + 1);
+                Sum(images, sharedX, sharedG, from, to, sums, first > 0);
+                break;
+            case Phase.Add:
+                Add((nint)Workers.Start(sumSize, chunks, chunk), (nint)Workers.Start(sumSize, chunks, chunk + 1));
                 break;
             default:
                 Store(chunk);
@@ -91,52 +131,87 @@ internal unsafe struct ConvWeights<T, TVec, TLanes> : IJob
         }
     }
 
-    private readonly void Load(int chunk)
+    // One partial sum, by one thread, over a part of the batch.
+    private readonly void Part(int part)
     {
-        nint channels = (nint)s.ChannelsPerGroup, filters = (nint)s.FiltersPerGroup, width = (nint)s.Width, height = (nint)s.Height;
-        nint end = (nint)Workers.Start(images, chunks, chunk + 1);
-        for (nint i = (nint)Workers.Start(images, chunks, chunk); i < end; i++)
+        nint groups = ((nint)s.Batch + plan.Together - 1) / plan.Together;
+        nint start = (nint)Workers.Start(groups, (int)parts, part) * plan.Together;
+        nint end = Math.Min((nint)s.Batch, (nint)Workers.Start(groups, (int)parts, part + 1) * plan.Together);
+        nint round = Round(OwnRound, end - start);
+        T* xs = Scratch.Get<T>(Scratch.Slot.ConvA, (round * plan.ImageX) + Slack);
+        T* gs = Scratch.Get<T>(Scratch.Slot.ConvB, (round * plan.ImageG) + Slack);
+        for (nint image = start; image < end; image += round)
         {
-            T* image = x + ((first + i) * (nint)(s.Channels * s.InPixels)), to = xs + (i * plan.ImageX);
-            if (plan.Margin == 0)
+            nint count = Math.Min(round, end - image);
+            Load(image, count, xs, gs);
+            Sum(count, xs, gs, 0, plan.Classes * panels * tiles, sums + (part * sumSize), image > start);
+        }
+    }
+
+    // Rearranges images of both sides.
+    private readonly void Load(nint image, nint count, T* xs, T* gs)
+    {
+        nint channels = (nint)s.ChannelsPerGroup, filters = (nint)s.FiltersPerGroup, width = (nint)s.Width, margin = plan.Margin * channels;
+        for (nint i = image; i < image + count; i++)
+        {
+            T* plane = x + (i * (nint)(s.Channels * s.InPixels));
+            if (margin == 0)
             {
-                Transpose.Run(image, (nint)s.InPixels, to, channels, channels, (nint)s.InPixels);
+                Transpose.Run(plane, (nint)s.InPixels, xs, channels, channels, (nint)s.InPixels);
+                xs += plan.ImageX;
             }
             else
             {
-                nint margin = plan.Margin * channels;
-                for (nint row = 0; row < height; row++, to += (2 * margin) + (width * channels))
+                for (nint row = 0; row < (nint)s.Height; row++, xs += (2 * margin) + (width * channels))
                 {
-                    new Span<T>(to, (int)margin).Clear();
-                    Transpose.Run(image + (row * width), (nint)s.InPixels, to + margin, channels, channels, width);
-                    new Span<T>(to + margin + (width * channels), (int)margin).Clear();
+                    new Span<T>(xs, (int)margin).Clear();
+                    Transpose.Run(plane + (row * width), (nint)s.InPixels, xs + margin, channels, channels, width);
+                    new Span<T>(xs + margin + (width * channels), (int)margin).Clear();
                 }
             }
-            Transpose.Run(gy + ((first + i) * (nint)(s.Filters * s.OutPixels)), (nint)s.OutPixels, gs + (i * plan.ImageG), filters, filters, (nint)s.OutPixels);
+            Transpose.Run(gy + (i * (nint)(s.Filters * s.OutPixels)), (nint)s.OutPixels, gs, filters, filters, (nint)s.OutPixels);
+            gs += plan.ImageG;
         }
     }
 
-    private readonly void Sum(int chunk)
+    // Adds images to some tiles: image by image, so that its pixels are in the second-level cache for all of them.
+    private readonly void Sum(nint count, T* xs, T* gs, nint from, nint to, T* into, bool accumulate)
     {
-        nint units = plan.Classes * panels * tiles;
-        nint from = (nint)Workers.Start(units, chunks, chunk), to = (nint)Workers.Start(units, chunks, chunk + 1);
-        // Image by image, so that its pixels are in the second-level cache for all tiles.
-        for (nint i = 0; i < images; i += plan.Together)
+        for (nint i = 0; i < count; i += plan.Together)
         {
             for (nint u = from; u < to; u++)
-                Sum(i, Math.Min(plan.Together, images - i), u / tiles / panels, u / tiles % panels, u % tiles);
+                SumTile(Math.Min(plan.Together, count - i), xs + (i * plan.ImageX), gs + (i * plan.ImageG), u / tiles, u % tiles, into, accumulate || i > 0);
         }
     }
 
-    private readonly void Sum(nint image, nint count, nint place, nint panel, nint tile)
+    private readonly void SumTile(nint count, T* xs, T* gs, nint classAndPanel, nint tile, T* into, bool accumulate)
     {
-        nint row = panel * panelHeight, rows = Math.Min(panelHeight, plan.Rows - row), lane = tile * tileWidth, left = plan.Lanes - lane;
+        nint place = classAndPanel / panels, row = classAndPanel % panels * panelHeight, rows = Math.Min(panelHeight, plan.Rows - row);
+        nint lane = tile * tileWidth, left = plan.Lanes - lane;
         int vectors = left > 2 * TLanes.Count ? (int)(tileWidth / TLanes.Count) : left > TLanes.Count ? 2 : 1;
         var taps = plan.Taps(place, count, sizeof(T), out nint startX, out nint startG);
-        T* px = xs + (image * plan.ImageX) + startX, pg = gs + (image * plan.ImageG) + startG;
+        T* px = xs + startX, pg = gs + startG;
         T* a = (plan.LanesAreFilters ? px : pg) + row, b = (plan.LanesAreFilters ? pg : px) + lane;
-        T* c = sums + (((row * plan.Classes) + place) * lanes) + lane;
-        TapKernels<T, TVec, TLanes>.Tile((int)rows, vectors, taps, a, b, c, plan.Classes * lanes, started || image > 0, null);
+        T* c = into + (((row * plan.Classes) + place) * lanes) + lane;
+        TapKernels<T, TVec, TLanes>.Tile((int)rows, vectors, taps, a, b, c, plan.Classes * lanes, accumulate, null);
+    }
+
+    // Adds the other partial sums to the first, in order.
+    private readonly void Add(nint start, nint end)
+    {
+        nint i = start;
+        for (; i + TLanes.Count <= end; i += TLanes.Count)
+        {
+            TVec total = TLanes.Load(sums + i);
+            for (nint p = 1; p < parts; p++)
+                total = TLanes.Add(total, TLanes.Load(sums + (p * sumSize) + i));
+            TLanes.Store(total, sums + i);
+        }
+        for (; i < end; i++)
+        {
+            for (nint p = 1; p < parts; p++)
+                sums[i] += sums[(p * sumSize) + i];
+        }
     }
 
     // From [row][class][lane] to [filter][channel][ky][kx].
