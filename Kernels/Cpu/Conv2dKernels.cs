@@ -61,10 +61,6 @@ internal static unsafe class Conv2dKernels
         }
     }
 
-    /// <summary>gb[f] = the sum of gy over batch and pixels.</summary>
-    public static void BiasGrad<T>(ConvShape s, T* gy, T* gb) where T : unmanaged, IFloatingPointIeee754<T> =>
-        NormKernels.ChannelSum(s.Batch, s.Filters, s.OutPixels, gy, gb);
-
     private static void Run<T>(ConvSum sum, T* source, T* w, T* bias, T* result) where T : unmanaged
     {
         if (sum.S.Batch == 0)
