@@ -16,6 +16,9 @@ internal unsafe interface ILanes<T, TVec> where T : unmanaged where TVec : unman
     /// <summary>Most rows of a dot tile of four columns: 4 * rows accumulators + 5 must fit the registers.</summary>
     static abstract int DotRows { get; }
 
+    /// <summary>Most rows of a convolution's tile of two vectors, which has fewer addresses to keep than a product's.</summary>
+    static abstract int TapRows { get; }
+
     static abstract TVec Load(T* p);
     static abstract void Store(TVec v, T* p);
 
@@ -38,6 +41,7 @@ internal readonly unsafe struct F32x16 : ILanes<float, Vector512<float>>
     public static int Count => 16;
     public static int TileRows => 12;
     public static int DotRows => 5;
+    public static int TapRows => 14;
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Load(float* p) => Vector512.Load(p);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -64,6 +68,7 @@ internal readonly unsafe struct F64x8 : ILanes<double, Vector512<double>>
     public static int Count => 8;
     public static int TileRows => 12;
     public static int DotRows => 5;
+    public static int TapRows => 14;
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<double> Load(double* p) => Vector512.Load(p);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -91,6 +96,7 @@ internal readonly unsafe struct F32x8 : ILanes<float, Vector256<float>>
     public static int Count => 8;
     public static int TileRows => 6;
     public static int DotRows => 2;
+    public static int TapRows => 6;
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Load(float* p) => Vector256.Load(p);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -115,6 +121,7 @@ internal readonly unsafe struct F64x4 : ILanes<double, Vector256<double>>
     public static int Count => 4;
     public static int TileRows => 6;
     public static int DotRows => 2;
+    public static int TapRows => 6;
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<double> Load(double* p) => Vector256.Load(p);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -33,10 +33,15 @@ public sealed unsafe class Conv2dKernelsTests
         new(0, 3, 5, 5, 2, 3, 3),
         new(5, 3, 1, 1, 7, 3, 3, PadH: 1, PadW: 1),
         new(1, 3, 34, 33, 2, 5, 5, PadH: 2, PadW: 2),
-        // More products than partial weight gradients, so that a part has to add up several.
+        // Several partial weight gradients, each of several rounds; large maps and small ones; more taps than are summed at once.
         new(35, 2, 16, 17, 3, 3, 3, PadH: 1, PadW: 1),
         new(33, 3, 17, 16, 4, 1, 1),
         new(80, 2, 12, 11, 2, 2, 2),
+        new(70, 3, 10, 10, 16, 3, 3, PadH: 1, PadW: 1),
+        new(30, 24, 12, 12, 30, 3, 3, PadH: 1, PadW: 1),
+        new(26, 30, 5, 5, 20, 5, 5, StrideH: 3, StrideW: 3, PadH: 2, PadW: 2),
+        new(40, 1, 14, 14, 32, 5, 5, StrideH: 2, StrideW: 2, PadH: 2, PadW: 2),
+        new(66, 2, 3, 3, 2, 3, 3, PadH: 1, PadW: 1),
     ];
 
     [Fact]
