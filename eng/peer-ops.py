@@ -1,111 +1,251 @@
-"""Medians and minima of single PyTorch operations on this machine, as JSON: the figures Native's own `bench` is set beside.
+#!/usr/bin/env python3
+"""The rows of `native bench ops` in PyTorch, on this machine, at PyTorch's best setting for each row.
 
-    OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=1 python3 eng/peer-ops.py --threads 1,2
+    native bench ops --json ours.json
+    python3 eng/peer-ops.py ours.json [--only LIST] [--seconds S] [--json FILE]
 
-Every operation is timed under each thread setting, and the one with the smallest median is reported with its thread count, so
-that PyTorch is shown at its best. PyTorch's own pool follows --threads; its BLAS keeps the count that the environment gave it
-when it was loaded (OPENBLAS_NUM_THREADS), which is why one run cannot cover both and the output repeats the environment.
-Times are nanoseconds of one call; a repetition runs as many calls as fill about a millisecond, so the clock is not measured.
+The rows, their names and sizes come from the file, so both sides compute the same. PyTorch's own threads fight with those of its BLAS, and the BLAS
+reads its settings when it is loaded: every setting is a process of its own. Rows run with one thread and with as many as Native had; matrix products
+also with the threads given to OpenBLAS, and with its kernels for AVX-512 where the processor has that. The fastest median is what is reported.
+Compare files of one sitting on a quiet machine; the ratio of minima suffers less from neighbours than that of medians.
 """
 import argparse
 import json
 import os
-import platform
 import statistics
+import subprocess
+import sys
 import time
-
-import torch
-
-
-def chain_of_ten_tanh():
-    """Forward and backward: what a tape costs when the arithmetic is nothing. The gradient is cleared, as a training step would."""
-    x = torch.randn(16, requires_grad=True)
-    ones = torch.ones(16)
-
-    def run():
-        y = x
-        for _ in range(10):
-            y = torch.tanh(y)
-        x.grad = None
-        y.backward(ones)
-
-    return run
-
-
-def recorded_add():
-    """One operation that goes on the tape and is dropped again."""
-    a, b = torch.randn(16, requires_grad=True), torch.randn(16)
-    return lambda: a + b
-
-
-def matmul(m, k, n):
-    """Into a preallocated result: the multiplication alone, without a page fault per call."""
-    a, b, out = torch.randn(m, k), torch.randn(k, n), torch.empty(m, n)
-    return lambda: torch.mm(a, b, out=out)
-
-
-def pointwise(op, inputs):
-    xs, out = [torch.randn(65536) for _ in range(inputs)], torch.empty(65536)
-    return lambda: op(*xs, out=out)
-
-
-OPERATIONS = {
-    "tanh_chain10_forward_backward_16": (chain_of_ten_tanh, 0),
-    "add_recorded_16": (recorded_add, 0),
-    "matmul_64": (lambda: matmul(64, 64, 64), 2 * 64**3),
-    "matmul_256": (lambda: matmul(256, 256, 256), 2 * 256**3),
-    "matmul_1024": (lambda: matmul(1024, 1024, 1024), 2 * 1024**3),
-    "matmul_2048": (lambda: matmul(2048, 2048, 2048), 2 * 2048**3),
-    "matmul_10x784x400": (lambda: matmul(10, 784, 400), 2 * 10 * 784 * 400),
-    "add_65536": (lambda: pointwise(torch.add, 2), 0),
-    "tanh_65536": (lambda: pointwise(torch.tanh, 1), 0),
-    "exp_65536": (lambda: pointwise(torch.exp, 1), 0),
-}
 
 
 def measure(run, budget_s):
-    """(median, minimum, repetitions) in nanoseconds per call, within a time budget and at least five repetitions."""
-    for _ in range(3):
+    """(median, minimum) in seconds per call: a warm-up, then samples of about 200 us as Native takes them, at least five."""
+    deadline, once = time.perf_counter() + 0.1, float("inf")
+    for i in range(1_000_000):
+        start = time.perf_counter()
         run()
-    start = time.perf_counter_ns()
-    run()
-    calls = max(1, 1_000_000 // max(1, time.perf_counter_ns() - start))
-    samples = []
-    deadline = time.perf_counter() + budget_s
+        once = min(once, time.perf_counter() - start)
+        if i >= 2 and time.perf_counter() > deadline:
+            break
+    calls = max(1, min(10_000, int(200e-6 / max(once, 1e-9))))
+    samples, deadline = [], time.perf_counter() + budget_s
     while len(samples) < 5 or time.perf_counter() < deadline:
-        start = time.perf_counter_ns()
+        start = time.perf_counter()
         for _ in range(calls):
             run()
-        samples.append((time.perf_counter_ns() - start) / calls)
-    return statistics.median(samples), min(samples), len(samples)
+        samples.append((time.perf_counter() - start) / calls)
+    return statistics.median(samples), min(samples)
+
+
+def makers():
+    """Kind of row -> function of its sizes that returns the candidates by name: ways to write the same in PyTorch."""
+    import torch
+    import torch.nn.functional as F
+
+    def rand(*shape):
+        return torch.rand(*shape) * 2 - 1
+
+    def matmul(letters):
+        def make(m, k, n):
+            # Into a result that is there: the product alone, without a page fault per call.
+            a = rand(m, k) if letters[0] == "n" else rand(k, m).T
+            b = rand(k, n) if letters[1] == "n" else rand(n, k).T
+            out = torch.empty(m, n)
+            return {"": lambda: torch.mm(a, b, out=out)}
+        return make
+
+    def conv(member):
+        def make(n, c, h, o, k, s, p):
+            side = (h + 2 * p - k) // s + 1
+            x, w, gy, bias = rand(n, c, h, h), rand(o, c, k, k), rand(n, o, side, side), rand(c)
+            rest = (h + 2 * p - k) % s
+
+            def backward(*mask):
+                return torch.ops.aten.convolution_backward(gy, x, w, None, [s, s], [p, p], [1, 1], False, [0, 0], 1, mask)
+
+            return {"": {
+                "forward": lambda: F.conv2d(x, w, None, s, p),
+                "data-grad": lambda: backward(True, False, False),
+                "weight-grad": lambda: backward(False, True, False),
+                "transposed": lambda: F.conv_transpose2d(gy, w, bias, s, p, rest),
+            }[member]}
+        return make
+
+    def batchnorm(order):
+        def make(*shape):
+            c = shape[1]
+            x, w, b, g = rand(*shape), rand(c), rand(c), rand(*shape)
+            if order == 0:
+                return {"": lambda: F.batch_norm(x, None, None, w, b, True)}
+            inputs = [t.requires_grad_() for t in (x, w, b)]
+            y = F.batch_norm(x, None, None, w, b, True)
+            if order == 1:
+                return {"": lambda: torch.autograd.grad(y, inputs, g, retain_graph=True)}
+            g.requires_grad_()
+            first = torch.autograd.grad(y, inputs, g, create_graph=True)
+            directions = [rand(*shape), rand(c), rand(c)]
+            return {"": lambda: torch.autograd.grad(first, [x, w, g], directions, retain_graph=True)}
+        return make
+
+    def softmax(forward, backward):
+        def make(*shape):
+            x, target = rand(*shape), torch.randint(0, shape[-1], shape[:1])
+            if not backward:
+                return {"": lambda: forward(x, target)}
+            x.requires_grad_()
+            y = forward(x, target)
+            g = rand(*y.shape) if y.dim() else rand(1)[0]
+            return {"": lambda: torch.autograd.grad(y, x, g, retain_graph=True)}
+        return make
+
+    def pointwise(inputs, body):
+        def make(n):
+            xs = [rand(n) for _ in range(inputs)]
+            return {"": lambda: body(*xs)}
+        return make
+
+    def optimizer(make_one):
+        def make(*counts):
+            def candidate(foreach):
+                parameters = [rand(n).requires_grad_() for n in counts]
+                for p in parameters:
+                    p.grad = 2 * p.detach()
+                return make_one(parameters, foreach).step
+            return {"one by one": candidate(False), "foreach": candidate(True)}
+        return make
+
+    def chain(x):
+        for _ in range(10):
+            x = torch.tanh(x)
+        return x
+
+    def dispatch(body):
+        def make(n):
+            x, other = rand(n).requires_grad_(), rand(n)
+            return {"": lambda: body(x, other)}
+        return make
+
+    losses = {
+        "softmax": lambda x, t: torch.softmax(x, -1), "log-softmax": lambda x, t: torch.log_softmax(x, -1), "cross-entropy": F.cross_entropy,
+    }
+    return {
+        **{f"matmul-{t}": matmul(t) for t in ("nn", "nt", "tn", "tt")},
+        **{f"conv-{m}": conv(m) for m in ("forward", "data-grad", "weight-grad", "transposed")},
+        **{f"batchnorm-{i}": batchnorm(i) for i in (0, 1, 2)},
+        **{f"{name}-{d}": softmax(f, d == "backward") for name, f in losses.items() for d in ("forward", "backward")},
+        "add": pointwise(2, lambda a, b: a + b),
+        "relu": pointwise(1, torch.relu),
+        "tanh": pointwise(1, torch.tanh),
+        "exp": pointwise(1, torch.exp),
+        "mul-add": pointwise(3, lambda a, b, c: torch.addcmul(c, a, b)),
+        "sigmoid-gate": pointwise(2, lambda a, b: torch.sigmoid(a) * b),
+        "masked-weight": pointwise(2, lambda a, b: torch.sigmoid(4 * a) * b),
+        "sgd-momentum": optimizer(lambda p, foreach: torch.optim.SGD(p, 1e-3, 0.9, foreach=foreach)),
+        "adam": optimizer(lambda p, foreach: torch.optim.Adam(p, 1e-3, foreach=foreach)),
+        "recorded-add": dispatch(lambda x, other: x + other),
+        "tanh-chain-forward": dispatch(lambda x, _: chain(x)),
+        "tanh-chain-forward-backward": dispatch(lambda x, g: torch.autograd.grad(chain(x), x, g)),
+    }
+
+
+def child():
+    """Times the rows on standard input under the settings of this process; a line of JSON for each on standard output."""
+    import torch
+
+    job = json.load(sys.stdin)
+    torch.manual_seed(0)
+    kinds = makers()
+    print(json.dumps({"torch": torch.__version__}), flush=True)
+    for row in job["rows"]:
+        if row["kind"] not in kinds:
+            print(json.dumps({"op": row["op"], "missing": row["kind"]}), flush=True)
+            continue
+        best = None
+        for way, run in kinds[row["kind"]](*row["sizes"]).items():
+            for threads in job["threads"]:
+                torch.set_num_threads(threads)
+                median, minimum = measure(run, job["seconds"])
+                if best is None or median < best["median"]:
+                    best = {"op": row["op"], "median": median, "minimum": minimum, "setting": f"{threads} threads{', ' + way if way else ''}"}
+        print(json.dumps(best), flush=True)
+
+
+def settings(threads):
+    """(name, environment, families): what a process can be told before it loads PyTorch."""
+    yield "", {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1"}, None
+    blas = {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+    yield f"OpenBLAS {threads} threads", blas, "matmul"
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as info:
+            wide = "avx512vl" in info.read()
+    except OSError:
+        wide = False
+    if wide:
+        # A BLAS older than the processor takes its AVX2 kernels; on a processor without AVX-512 this setting would crash.
+        yield f"OpenBLAS SkylakeX {threads} threads", {**blas, "OPENBLAS_CORETYPE": "SkylakeX"}, "matmul"
+        yield "OpenBLAS SkylakeX 1 thread", {**blas, "OPENBLAS_NUM_THREADS": "1", "OPENBLAS_CORETYPE": "SkylakeX"}, "matmul"
+
+
+def run_child(environment, rows, threads, seconds, best, name):
+    """Runs one setting; keeps the faster of it and what is known of each row. The peer's version."""
+    job = {"rows": [{k: r[k] for k in ("op", "kind", "sizes")} for r in rows], "threads": threads, "seconds": seconds}
+    process = subprocess.Popen([sys.executable, os.path.abspath(__file__), "--child"], env={**os.environ, **environment}, text=True,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process.stdin.write(json.dumps(job))
+    process.stdin.close()
+    version, missing = None, []
+    for line in process.stdout:
+        got = json.loads(line)
+        if "torch" in got:
+            version = got["torch"]
+        elif "missing" in got:
+            missing.append(got["missing"])
+        elif got["op"] not in best or got["median"] < best[got["op"]]["median"]:
+            best[got["op"]] = {**got, "setting": got["setting"] + (f", {name}" if name else "")}
+    if process.wait() != 0 or version is None:
+        sys.exit(f"peer-ops: PyTorch ended with {process.returncode} under {environment}. Can {sys.executable} import torch?")
+    if missing:
+        sys.exit(f"peer-ops: no PyTorch for rows of kind {', '.join(sorted(set(missing)))}. Add them to makers().")
+    return version
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", default="1,2", help="comma-separated thread settings to try (default: 1,2)")
-    parser.add_argument("--seconds", type=float, default=0.5, help="time per operation and setting (default: 0.5)")
+    parser.add_argument("file", help="what native bench ops --json wrote")
+    parser.add_argument("--only", help="only rows whose name contains, or whose workload is, one of these, separated by commas")
+    parser.add_argument("--seconds", type=float, default=0.2, help="time for each row and setting (default: 0.2)")
+    parser.add_argument("--json", help="write the figures of both sides to this file")
     options = parser.parse_args()
-    settings = [int(t) for t in options.threads.split(",")]
+    with open(options.file, encoding="utf-8") as file:
+        ours = json.load(file)
+    parts = options.only.split(",") if options.only else [""]
+    rows = [r for r in ours["ops"] if any(p in r["op"] or p in r["workloads"] for p in parts)]
+    if not rows:
+        sys.exit(f"peer-ops: no row of {options.file} is selected by {options.only}.")
 
-    torch.manual_seed(0)
-    results = {}
-    for name, (make, flops) in OPERATIONS.items():
-        rows = []
-        for threads in settings:
-            torch.set_num_threads(threads)
-            median, minimum, count = measure(make(), options.seconds)
-            rows.append({"threads": threads, "median_ns": round(median, 1), "min_ns": round(minimum, 1), "repetitions": count})
-        best = dict(min(rows, key=lambda row: row["median_ns"]))
-        if flops:
-            best["gflops_at_median"] = round(flops / best["median_ns"], 1)
-            best["gflops_at_min"] = round(flops / best["min_ns"], 1)
-        best["all"] = rows
-        results[name] = best
+    threads, best, version = ours["threads"], {}, None
+    for name, environment, family in settings(threads):
+        chosen = [r for r in rows if family in (None, r["family"])]
+        if chosen:
+            print(f"{len(chosen)} rows with {' '.join(f'{k}={v}' for k, v in environment.items())}", file=sys.stderr, flush=True)
+            version = run_child(environment, chosen, sorted({1, threads}), options.seconds, best, name)
 
-    environment = {key: os.environ.get(key) for key in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-    print(json.dumps({"torch": torch.__version__, "python": platform.python_version(), "cores": os.cpu_count(),
-                      "environment": environment, "dtype": "float32", "operations": results}, indent=1))
+    print(f"PyTorch {version} at its best setting for each row; Native with {threads} threads. Times as fast: PyTorch's time over Native's.")
+    print(f"{'op':40} {'PyTorch us':>11} {'Native us':>11} {'by medians':>10} {'by minima':>10}  PyTorch's setting")
+    for r in rows:
+        peer = best[r["op"]]
+        peer["ratio"], peer["ratio_of_minima"] = peer["median"] / r["medianSeconds"], peer["minimum"] / r["minimumSeconds"]
+        print(f"{r['op']:40} {1e6 * peer['median']:11.2f} {1e6 * r['medianSeconds']:11.2f} {peer['ratio']:10.2f} {peer['ratio_of_minima']:10.2f}  {peer['setting']}")
+    families = {}
+    for r in rows:
+        families.setdefault(r["family"], []).append(best[r["op"]]["ratio_of_minima"])
+    for family, ratios in families.items():
+        slower = sum(ratio < 1 for ratio in ratios)
+        print(f"{family}: {statistics.geometric_mean(ratios):.2f} times as fast by minima (geometric mean; lowest {min(ratios):.2f}); {slower} of {len(ratios)} rows slower")
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump({"torch": version, "threads": threads, "native": ours["engine"], "ops": {r["op"]: {**best[r["op"]], "native_median": r["medianSeconds"], "native_minimum": r["minimumSeconds"]} for r in rows}}, file, indent=1)
 
 
 if __name__ == "__main__":
-    main()
+    child() if sys.argv[1:] == ["--child"] else main()

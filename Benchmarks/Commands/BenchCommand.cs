@@ -12,29 +12,35 @@ internal static class BenchCommand
 {
     public static Command Create(Ui ui)
     {
-        var only = new Option<string?>("--only") { Description = "Only ops whose name contains this.", HelpName = "TEXT" };
-        var seconds = new Option<double>("--seconds") { Description = "Time spent on each op.", HelpName = "S", DefaultValueFactory = _ => 0.5 };
+        var only = new Option<string?>("--only") { Description = "Only ops whose name contains, or whose workload is, one of these, separated by commas.", HelpName = "LIST" };
+        var seconds = new Option<double>("--seconds") { Description = "Time spent on each op.", HelpName = "S", DefaultValueFactory = _ => 0.2 };
         var json = new Option<string?>("--json") { Description = "Write the figures to this file.", HelpName = "FILE" };
-        var ops = new Command("ops", "Times matrix products and pointwise chains.") { only, seconds, json };
+        var ops = new Command("ops", "Times every kind of op that the workloads consist of.") { only, seconds, json };
         ops.SetAction(parse => Ops(ui, parse.GetValue(only), parse.GetValue(seconds), parse.GetValue(json)));
-        var filter = new Option<string>("--filter") { Description = "BenchmarkDotNet's filter.", HelpName = "GLOB", DefaultValueFactory = _ => "*" };
-        var bdn = new Command("bdn", "Runs the same ops under BenchmarkDotNet, in this process.") { filter };
-        bdn.SetAction(parse =>
-        {
-            // In this process: the tensors' pool and worker threads are per process, and no second build is needed.
-            var config = DefaultConfig.Instance.AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance));
-            return BenchmarkSwitcher.FromTypes([typeof(OpSpeed)]).Run(["--filter", parse.GetRequiredValue(filter)], config).Any() ? App.Success : App.Failed;
-        });
+        var filter = new Option<string>("--filter") { Description = "BenchmarkDotNet's filter, such as '*conv-forward-10x*'.", HelpName = "GLOB", DefaultValueFactory = _ => "*" };
+        var job = new Option<string>("--job") { Description = $"How long: {string.Join(", ", Jobs.Select(j => j.Name))}.", HelpName = "NAME", DefaultValueFactory = _ => "short" };
+        var bdn = new Command("bdn", "Runs the same ops under BenchmarkDotNet, in this process.") { filter, job };
+        bdn.SetAction(parse => Bdn(parse.GetRequiredValue(filter), parse.GetRequiredValue(job)));
         return new Command("bench", "Measures speed.") { ops, StepsCommand.Create(ui), bdn };
+    }
+
+    private static readonly (string Name, Job Job)[] Jobs = [("dry", Job.Dry), ("short", Job.ShortRun), ("medium", Job.MediumRun), ("long", Job.LongRun)];
+
+    private static int Bdn(string filter, string name)
+    {
+        if (Jobs.FirstOrDefault(j => j.Name == name).Job is not { } job)
+            throw Native.Methods.Unknown.Name("job", name, [.. Jobs.Select(j => j.Name)]);
+        // In this process: the tensors' pool and worker threads are per process, and no second build is needed.
+        var config = DefaultConfig.Instance.AddJob(job.WithToolchain(InProcessEmitToolchain.Instance));
+        var reports = BenchmarkSwitcher.FromTypes(OpSpeed.Families).Run(["--filter", filter], config).SelectMany(s => s.Reports).ToList();
+        return reports.Count > 0 && reports.All(r => r.Success) ? App.Success : App.Failed;
     }
 
     private static int Ops(Ui ui, string? only, double seconds, string? json)
     {
         if (!(seconds > 0 && seconds <= 3600))
             throw new UsageException($"bench: --seconds must be above 0 and at most 3600; got {seconds}.");
-        var chosen = OpBench.All.Where(o => only is null || o.Name.Contains(only, StringComparison.Ordinal)).ToArray();
-        if (chosen.Length == 0)
-            throw Native.Methods.Unknown.Name("bench", only!, [.. OpBench.All.Select(o => o.Name)]);
+        var chosen = OpBench.Select(only);
         if (json is not null)
             AtomicFile.Probe(json);
         var roof = Roof.Measure();
@@ -53,6 +59,8 @@ internal static class BenchCommand
         {
             w.WriteNumber("schema", 1);
             w.WriteString("engine", Engine.Version);
+            w.WriteString("device", Device.Default.Name);
+            w.WriteNumber("threads", Workers.Count);
             WriteJson(w, roof, timings);
         });
         ui.Line($"wrote {json}");
@@ -60,15 +68,16 @@ internal static class BenchCommand
     }
 
     /// <summary>What the columns mean.</summary>
-    public const string Legend = "GFLOP/s and GB/s: at the median. Of roof: the least time for the op's operations and bytes at the roof of its working set, over the minimum.";
+    public const string Legend = "GFLOP/s and GB/s: at the median. Of roof: the least time for the op's operations and bytes at the roof of its working set, over the minimum. Managed: bytes that a call allocates on its own thread.";
 
     /// <summary>Column headings of <see cref="Row"/>.</summary>
-    public static IReadOnlyList<string> Headings { get; } = ["op", "min us>", "median us>", "GFLOP/s>", "GB/s>", "of roof>", "samples>"];
+    public static IReadOnlyList<string> Headings { get; } = ["op", "min us>", "median us>", "GFLOP/s>", "GB/s>", "of roof>", "managed B>", "samples>"];
 
     /// <summary>One line of the table.</summary>
     public static IReadOnlyList<string> Row(OpTiming t, Roof roof) =>
     [
-        t.Op.Name, $"{t.Minimum * 1e6:F2}", $"{t.Median * 1e6:F2}", $"{t.Gflops:F1}", $"{t.GigabytesPerSecond:F1}", $"{100 * Fraction(t, roof):F0}%", $"{t.Samples}",
+        t.Op.Name, $"{t.Minimum * 1e6:F2}", $"{t.Median * 1e6:F2}", t.Op.Flops > 0 ? $"{t.Gflops:F1}" : "", $"{t.GigabytesPerSecond:F1}",
+        $"{100 * Fraction(t, roof):F0}%", $"{t.Managed:F0}", $"{t.Samples}",
     ];
 
     /// <summary>Roof and ops, into an open object.</summary>
@@ -92,16 +101,31 @@ internal static class BenchCommand
         {
             json.WriteStartObject();
             json.WriteString("op", t.Op.Name);
+            json.WriteString("family", t.Op.Family);
+            json.WriteString("kind", t.Op.Case.Kind);
+            Array(json, "sizes", t.Op.Case.Sizes, json.WriteNumberValue);
+            Array(json, "workloads", t.Op.Workloads, json.WriteStringValue);
+            json.WriteNumber("flops", t.Op.Flops);
+            json.WriteNumber("bytes", t.Op.Bytes);
             json.WriteNumber("minimumSeconds", t.Minimum);
             json.WriteNumber("medianSeconds", t.Median);
             json.WriteNumber("gflops", t.Gflops);
             json.WriteNumber("gigabytesPerSecond", t.GigabytesPerSecond);
             json.WriteNumber("ofRoof", Fraction(t, roof));
+            json.WriteNumber("managedBytes", t.Managed);
             json.WriteNumber("samples", t.Samples);
             json.WriteEndObject();
         }
         json.WriteEndArray();
     }
 
-    private static double Fraction(OpTiming t, Roof roof) => roof.Seconds(t.Op.Flops, t.Op.Bytes) / t.Minimum;
+    private static void Array<T>(Utf8JsonWriter json, string name, IEnumerable<T> values, Action<T> write)
+    {
+        json.WriteStartArray(name);
+        foreach (var value in values)
+            write(value);
+        json.WriteEndArray();
+    }
+
+    private static double Fraction(OpTiming t, Roof roof) => roof.Seconds(t.Op.Flops, t.Op.Bytes, t.Op.WorkingSet) / t.Minimum;
 }

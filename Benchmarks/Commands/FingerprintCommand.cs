@@ -1,18 +1,37 @@
 using System.CommandLine;
+using System.Runtime.Intrinsics;
 
 namespace Native.Benchmarks;
 
-/// <summary>Hidden verb: prints hashes of what is computed, for the tests that compare instruction sets between processes.</summary>
+/// <summary>
+/// Hidden verb: prints hashes of the elementary functions, of kernels that choose their vector width, or of the workloads' steps, for the tests
+/// that compare instruction sets between processes.
+/// </summary>
 internal static class FingerprintCommand
 {
     public static Command Create(Ui ui)
     {
         var kernels = new Option<bool>("--kernels") { Description = "Hashes of kernels that choose their vector width, instead." };
-        var command = new Command("fingerprint", "Hashes of the elementary functions.") { Hidden = true };
-        command.Options.Add(kernels);
-        command.SetAction(parsed =>
+        var workloads = new Option<bool>("--workloads") { Description = "Every operation of the workloads' first step instead." };
+        var only = StepsCommand.OnlyOption();
+        var command = new Command("fingerprint", "Hashes of the elementary functions.") { kernels, workloads, only };
+        command.Hidden = true;
+        command.SetAction(parse =>
         {
-            ui.Output.Write(parsed.GetValue(kernels) ? KernelFingerprint.Compute() : MathFnFingerprint.Compute());
+            if (parse.GetValue(kernels))
+            {
+                ui.Output.Write(KernelFingerprint.Compute());
+                return App.Success;
+            }
+            if (!parse.GetValue(workloads))
+            {
+                ui.Output.Write(MathFnFingerprint.Compute());
+                return App.Success;
+            }
+            ui.Output.WriteLine($"# v512 {Vector512.IsHardwareAccelerated}");
+            foreach (var row in WorkloadTable.Select(parse.GetValue(only)))
+                foreach (string line in WorkloadFingerprint.Lines(row))
+                    ui.Output.WriteLine(line);
             return App.Success;
         });
         return command;

@@ -43,7 +43,7 @@ internal static class SuiteCommand
     public const int GradOrder = 2;
 
     private const double BenchSeconds = 0.25;
-    private static readonly string[] BenchOps = ["matmul-256", "matmul-1024", "matmul-10x784x400", "add-1048576", "tanh-1048576"];
+    private static readonly string[] BenchOps = ["matmul-256-nn", "matmul-1024-nn", "matmul-10x784x400-nt", "add-1048576", "tanh-1048576"];
 
     public static Command Create(Ui ui)
     {

@@ -3,76 +3,73 @@ using System.Diagnostics;
 namespace Native.Benchmarks;
 
 /// <summary>One op to time.</summary>
+/// <param name="Family">The op's family; each has a class under BenchmarkDotNet.</param>
 /// <param name="Name">As selected with <c>--only</c>.</param>
-/// <param name="Flops">Floating-point operations of one call.</param>
+/// <param name="Case">The same for another engine, which has no use for our names.</param>
+/// <param name="Flops">Useful floating-point operations of one call; 0 where bytes are all that counts.</param>
 /// <param name="Bytes">Bytes that one call must read and write at least.</param>
-/// <param name="Prepare">Makes the operands and returns the call. Runs and is called inside a scope, without recording.</param>
-internal sealed record OpBench(string Name, double Flops, double Bytes, Func<Func<Tensor>> Prepare)
+/// <param name="Prepare">Makes the operands and the call. Runs and is called inside a scope, without recording.</param>
+internal sealed record OpBench(string Family, string Name, OpCase Case, double Flops, double Bytes, Func<OpCall> Prepare)
 {
-    // Tiered compilation finishes a method some 100 ms after its 30th call.
-    private const double WarmSeconds = 0.15, MostWarmSeconds = 2;
+    // Tiered compilation counts 30 calls when 100 ms have passed without new code, and then compiles beside the calls.
+    private const double WarmSeconds = 0.3, MostWarmSeconds = 2;
 
     private const int WarmSamples = 3;
 
-    /// <summary>The products that training and testing consist of, and chains of pointwise ops on either side of the caches.</summary>
+    /// <summary>Bytes that must stay in a cache for the op to run at that cache's speed; more are moved where some are both read and written.</summary>
+    public double WorkingSet { get; init; } = Bytes;
+
+    /// <summary>Workloads that run just this; empty where the row belongs to none.</summary>
+    public IReadOnlyList<string> Workloads { get; init; } = [];
+
+    /// <summary>Everything that the workloads consist of, on both sides of the caches.</summary>
     public static IReadOnlyList<OpBench> All { get; } =
     [
-        MatMul(64, 64, 64), MatMul(256, 256, 256), MatMul(1024, 1024, 1024), MatMul(2048, 2048, 2048), MatMul(10, 784, 400),
-        Pointwise("add", 16, flops: 1, inputs: 2, x => x[0] + x[1]),
-        Pointwise("add", 1 << 16, flops: 1, inputs: 2, x => x[0] + x[1]),
-        Pointwise("add", 1 << 20, flops: 1, inputs: 2, x => x[0] + x[1]),
-        Pointwise("add", 1 << 24, flops: 1, inputs: 2, x => x[0] + x[1]),
-        // Two passes: x * y is written and read again.
-        Pointwise("mul-add", 1 << 20, flops: 2, inputs: 3, x => x[0] * x[1] + x[2], extraPasses: 2),
-        Pointwise("tanh", 1 << 20, flops: 20, inputs: 1, x => x[0].Tanh()),
-        Pointwise("sigmoid-gate", 1 << 16, flops: 22, inputs: 2, x => x[0].Sigmoid() * x[1], extraPasses: 2),
+        .. MatMulRows.All, .. ConvRows.All, .. NormRows.All, .. SoftmaxRows.All, .. PointwiseRows.All, .. OptimRows.All, .. DispatchRows.All,
     ];
 
-    private static OpBench MatMul(int m, int k, int n) => new($"matmul-{(m == k && k == n ? $"{m}" : $"{m}x{k}x{n}")}",
-        2.0 * m * k * n, 4.0 * (m * (double)k + k * (double)n + m * (double)n), () =>
-        {
-            Tensor a = Operand([m, k], 1), b = Operand([k, n], 2);
-            return () => a.MatMul(b);
-        });
-
-    private static OpBench Pointwise(string name, int n, double flops, int inputs, Func<Tensor[], Tensor> body, int extraPasses = 0) =>
-        new($"{name}-{n}", flops * n, 4.0 * n * (inputs + 1 + extraPasses), () =>
-        {
-            var x = Enumerable.Range(0, inputs).Select(i => Operand([n], (ulong)i)).ToArray();
-            return () => body(x);
-        });
-
-    private static Tensor Operand(Shape shape, ulong seed)
+    /// <summary>Those whose name contains, or whose workload is, an entry of the comma-separated list; all without one.</summary>
+    /// <exception cref="UsageException">An entry selects nothing.</exception>
+    public static IReadOnlyList<OpBench> Select(string? list)
     {
-        var random = new Generator(seed).Stream("bench");
-        var values = new float[shape.Count];
-        for (int i = 0; i < values.Length; i++)
-            values[i] = 2 * random.NextSingle() - 1;
-        return Tensor.From(values, shape);
+        if (list is null)
+            return All;
+        string[] parts = list.Split(',');
+        foreach (string part in parts)
+            if (!All.Any(o => o.Is(part)))
+                throw new UsageException($"bench: no op's name contains '{part}', and it is no workload. Ops are named like {string.Join(", ", All.DistinctBy(o => o.Family).Select(o => o.Name))}.");
+        return [.. All.Where(o => parts.Any(o.Is))];
     }
+
+    /// <summary>Numbers in [-1, 1), the same for the same seed.</summary>
+    public static Tensor Operand(Shape shape, ulong seed) => Tensor.Rand(shape, new Generator(seed).Stream("bench"), -1, 1);
 
     /// <summary>Times the op for about so many seconds.</summary>
     public OpTiming Time(double seconds, CancellationToken cancel)
     {
         using var constant = Autograd.NoGrad();
         using var operands = TensorScope.Begin("bench-operands");
-        var call = Prepare();
-        double once = WarmUp(call, cancel);
+        using var call = Prepare();
+        double once = WarmUp(call.Run, cancel);
         // As many calls per sample as make 200 us.
         int calls = (int)Math.Clamp(200e-6 / once, 1, 10_000);
-        var times = new List<double>();
+        var times = new List<double>(1 << 14);
+        long managed = GC.GetAllocatedBytesForCurrentThread();
         for (long start = Stopwatch.GetTimestamp(); times.Count < 5 || Stopwatch.GetElapsedTime(start).TotalSeconds < seconds;)
         {
             cancel.ThrowIfCancellationRequested();
-            times.Add(Sample(call, calls));
+            times.Add(Sample(call.Run, calls));
         }
+        managed = GC.GetAllocatedBytesForCurrentThread() - managed;
         times.Sort();
-        return new OpTiming(this, times[0], times[times.Count / 2], times.Count);
+        return new OpTiming(this, times[0], times[times.Count / 2], times.Count, (double)managed / times.Count / calls);
     }
+
+    private bool Is(string part) => part.Length > 0 && (Name.Contains(part, StringComparison.Ordinal) || Workloads.Contains(part));
 
     // Until the code is compiled at full optimisation and the pool has its blocks. The runtime swaps compiled code in when it likes, so this waits
     // for three samples in a row without a faster one, and for long enough however little time the measurement gets.
-    private static double WarmUp(Func<Tensor> call, CancellationToken cancel)
+    private static double WarmUp(Action call, CancellationToken cancel)
     {
         double once = double.PositiveInfinity;
         long start = Stopwatch.GetTimestamp();
@@ -88,13 +85,41 @@ internal sealed record OpBench(string Name, double Flops, double Bytes, Func<Fun
         return once;
     }
 
-    private static double Sample(Func<Tensor> call, int calls)
+    private static double Sample(Action call, int calls)
     {
         using var scope = TensorScope.Begin("bench");
         long start = Stopwatch.GetTimestamp();
         for (int i = 0; i < calls; i++)
-            call().Dispose();
+            call();
         return Stopwatch.GetElapsedTime(start).TotalSeconds / calls;
+    }
+}
+
+/// <summary>What to compute, in words that any engine understands.</summary>
+/// <param name="Kind">The operation.</param>
+/// <param name="Sizes">Its sizes, in an order that belongs to the kind.</param>
+internal readonly record struct OpCase(string Kind, params long[] Sizes);
+
+/// <summary>A call ready to be timed.</summary>
+/// <param name="Run">One call; returns its results to the pool.</param>
+/// <param name="Owned">What no scope owns: parameters and optimisers.</param>
+internal sealed record OpCall(Action Run, params IDisposable[] Owned) : IDisposable
+{
+    /// <summary>A call that makes one tensor.</summary>
+    public static OpCall Of(Func<Tensor> body) => new(() => body().Dispose());
+
+    /// <summary>A call that makes several.</summary>
+    public static OpCall OfAll(Func<Tensor[]> body) => new(() =>
+    {
+        foreach (var t in body())
+            t.Dispose();
+    });
+
+    /// <summary>Frees what no scope owns.</summary>
+    public void Dispose()
+    {
+        foreach (var owned in Owned)
+            owned.Dispose();
     }
 }
 
@@ -103,7 +128,8 @@ internal sealed record OpBench(string Name, double Flops, double Bytes, Func<Fun
 /// <param name="Minimum">Seconds of the fastest sample.</param>
 /// <param name="Median">Seconds of the median sample.</param>
 /// <param name="Samples">Number of samples.</param>
-internal sealed record OpTiming(OpBench Op, double Minimum, double Median, int Samples)
+/// <param name="Managed">Managed bytes that one call allocates on the calling thread.</param>
+internal sealed record OpTiming(OpBench Op, double Minimum, double Median, int Samples, double Managed)
 {
     /// <summary>10^9 operations per second at the median.</summary>
     public double Gflops => Op.Flops / Median / 1e9;

@@ -15,6 +15,9 @@ internal sealed record Roof(double Gflops, IReadOnlyList<(long UpTo, double Giga
 {
     private const int FmaRounds = 100_000, Accumulators = 12, Repetitions = 12;
 
+    // Every fraction of the multiply-add roof hangs on this one figure, and a neighbour on one of two cores halves it: long enough to outlast a slice.
+    private const double FmaSeconds = 0.3;
+
     // Many chunks of the same registers, because a helper that is asleep joins late: with one chunk each, the caller would do both.
     private const int FmaChunks = 32;
 
@@ -24,21 +27,21 @@ internal sealed record Roof(double Gflops, IReadOnlyList<(long UpTo, double Giga
     /// <summary>One line with every level.</summary>
     public string Describe() => $"roof: {Gflops:F0} GFLOP/s (f32 multiply-add); streams of two arrays in and one out: "
         + string.Join(", ", Levels.Select(l => $"{l.GigabytesPerSecond:F0} GB/s {(l.UpTo == long.MaxValue ? "beyond" : $"up to {l.UpTo >> 20} MiB")}"))
-        + $"; {Threads} threads, best of {Repetitions}, measured now";
+        + $"; {Threads} threads, best of {Repetitions} or more, measured now";
 
     /// <summary>Measures all; the best of several short repetitions, since other processes can only make it slower.</summary>
     public static Roof Measure()
     {
         int threads = Workers.Count, lanes = Vector512.IsHardwareAccelerated ? Vector512<float>.Count : Vector256<float>.Count;
         var fma = new FmaJob { Sink = new float[FmaChunks * 64] };
-        double fmaTime = Best(() => Workers.Run(FmaChunks, ref fma));
+        double fmaTime = Best(() => Workers.Run(FmaChunks, ref fma), FmaSeconds);
         var levels = Sets.Select(s => (s.UpTo, Stream(s.Measured, threads))).ToArray();
         return new Roof(2.0 * lanes * Accumulators * FmaRounds * FmaChunks / fmaTime / 1e9, levels, threads);
     }
 
-    /// <summary>The least time in which this many operations and bytes could be done: whichever takes longer.</summary>
-    public double Seconds(double flops, double bytes) =>
-        Math.Max(flops / (Gflops * 1e9), bytes / (Levels.First(l => bytes <= l.UpTo).GigabytesPerSecond * 1e9));
+    /// <summary>The least time in which this many operations and bytes of a working set could be done: whichever takes longer.</summary>
+    public double Seconds(double flops, double bytes, double workingSet) =>
+        Math.Max(flops / (Gflops * 1e9), bytes / (Levels.First(l => workingSet <= l.UpTo).GigabytesPerSecond * 1e9));
 
     // The mix of a pointwise op: two arrays in, one out. A pure copy moves fewer bytes a second, because stores cost more than loads.
     private static double Stream(long bytes, int threads)
@@ -49,10 +52,11 @@ internal sealed record Roof(double Gflops, IReadOnlyList<(long UpTo, double Giga
         return 12.0 * n * rounds / time / 1e9;
     }
 
-    private static double Best(Action action)
+    private static double Best(Action action, double seconds = 0)
     {
         double best = double.PositiveInfinity;
-        for (int i = 0; i < Repetitions; i++)
+        long begin = Stopwatch.GetTimestamp();
+        for (int i = 0; i < Repetitions || Stopwatch.GetElapsedTime(begin).TotalSeconds < seconds; i++)
         {
             long start = Stopwatch.GetTimestamp();
             action();

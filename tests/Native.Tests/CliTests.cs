@@ -264,12 +264,12 @@ public sealed class CliTests : IDisposable
     public void Speed_is_reported_beside_the_roof()
     {
         string file = _folder.File("bench.json");
-        var (code, output, _) = Native("bench", "ops", "--only", "matmul-64", "--seconds", "0.02", "--json", file);
+        var (code, output, _) = Native("bench", "ops", "--only", "matmul-64-nt", "--seconds", "0.02", "--json", file);
         Assert.Equal(0, code);
         Assert.Contains("GFLOP/s (f32 multiply-add)", output);
         using var json = JsonDocument.Parse(File.ReadAllText(file));
         var op = json.RootElement.GetProperty("ops")[0];
-        Assert.Equal("matmul-64", op.GetProperty("op").GetString());
+        Assert.Equal("matmul-64-nt", op.GetProperty("op").GetString());
         Assert.True(op.GetProperty("minimumSeconds").GetDouble() <= op.GetProperty("medianSeconds").GetDouble());
         Assert.True(op.GetProperty("gflops").GetDouble() > 0);
     }
