@@ -108,7 +108,11 @@ public readonly struct Saved
 /// <summary>Layout and dtype of one output.</summary>
 /// <param name="Layout">Dense layout.</param>
 /// <param name="DType">Element type.</param>
-public readonly record struct OutputSpec(Layout Layout, DType DType);
+public readonly record struct OutputSpec(Layout Layout, DType DType)
+{
+    /// <summary>Where the output goes; null = to the device of the first input.</summary>
+    public Device? Device { get; init; }
+}
 
 /// <summary>The outputs of one application, at most four, held inline: <c>[new(layout, dtype)]</c>.</summary>
 [CollectionBuilder(typeof(OutputSpecs), nameof(Create))]
@@ -214,7 +218,7 @@ public abstract class StructuredOp(string name) : Op(name)
         var specs = Infer(x);
         var outputs = ((Span<Tensor>)several)[..specs.Count];
         for (int i = 0; i < outputs.Length; i++)
-            outputs[i] = Tensor.Allocate(specs[i].Layout, specs[i].DType, lead!.Device);
+            outputs[i] = Tensor.Allocate(specs[i].Layout, specs[i].DType, specs[i].Device ?? lead!.Device);
         if (ambient.Watch == Watch.None)
             Forward(x, new Outputs(outputs));
         else

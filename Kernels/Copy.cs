@@ -8,9 +8,13 @@ internal static unsafe class CopyKernels
     /// <summary>destination = source, same dtype, any two layouts that do not overlap.</summary>
     public static void Copy(Tensor source, Tensor destination)
     {
-        KernelDevice.RequireCpu(destination, "copy");
         if (source.Count == 0)
             return;
+        if (!destination.Device.IsCpu)
+        {
+            CopyCuda.Copy(source, destination);
+            return;
+        }
         switch (source.DType.Size())
         {
             case 1:
@@ -25,10 +29,34 @@ internal static unsafe class CopyKernels
         }
     }
 
+    /// <summary>Dense destination = source, same dtype, on different devices.</summary>
+    public static void Move(Tensor source, Tensor destination)
+    {
+        if (source.Count == 0)
+            return;
+        // Through the host, unless one side is the host: two devices need not see each other's memory.
+        if (!source.Device.IsCpu)
+        {
+            using var near = source.OnHost();
+            Move(near, destination);
+            return;
+        }
+        using var dense = DenseInput.Of(source);
+        byte* from = (byte*)dense.Tensor.Storage.Pointer + (dense.Tensor.Layout.Offset * source.DType.Size());
+        if (destination.Device.IsCpu)
+            Buffer.MemoryCopy(from, (void*)(destination.Storage.Pointer + (nint)(destination.Layout.Offset * source.DType.Size())), destination.ByteSize, destination.ByteSize);
+        else
+            Ambient.Current.Cuda(destination.Device).Write(destination.Storage.Pointer + (nint)(destination.Layout.Offset * source.DType.Size()), from, destination.ByteSize);
+    }
+
     /// <summary>Every element of a dense tensor = value.</summary>
     public static void Fill(Tensor y, double value)
     {
-        KernelDevice.RequireCpu(y, "fill");
+        if (!y.Device.IsCpu)
+        {
+            CopyCuda.Fill(y, value);
+            return;
+        }
         switch (y.DType)
         {
             case DType.F32:

@@ -72,16 +72,30 @@ internal enum Domain
 /// A pointwise kernel: its name, its CUDA expression (variables a, b, c and scalars p, q of type T) and its CPU code.
 /// Entries are device-neutral: the device of the output decides.
 /// </summary>
-internal abstract class PointwiseKernel(string name, string cuda, int arity, Domain domain)
+internal abstract class PointwiseKernel
 {
+    private readonly string name;
+    private readonly Domain domain;
+
+    protected PointwiseKernel(string name, string cuda, int arity, Domain domain)
+    {
+        this.name = name;
+        this.domain = domain;
+        (Cuda, Arity) = (cuda, arity);
+        Device = new PointwiseCuda(this);
+    }
+
+    /// <summary>The same function on a GPU.</summary>
+    internal PointwiseCuda Device { get; }
+
     /// <summary>Kernel symbol without its dtype, for example <c>tanh</c>.</summary>
     public string Name => name;
 
     /// <summary>The CUDA expression that NVRTC and g++ compile.</summary>
-    public string Cuda => cuda;
+    public string Cuda { get; }
 
     /// <summary>Number of tensor inputs.</summary>
-    public int Arity => arity;
+    public int Arity { get; }
 
     /// <summary>Dtypes computed.</summary>
     public Domain Domain => domain;
@@ -95,8 +109,10 @@ internal abstract class PointwiseKernel(string name, string cuda, int arity, Dom
     /// </summary>
     public void Run(Tensor y, Tensor a, Tensor? b = null, Tensor? c = null, double p = 0, double q = 0)
     {
-        KernelDevice.RequireCpu(y, name);
-        RunCpu(y, a, b, c, p, q);
+        if (y.Device.IsCpu)
+            RunCpu(y, a, b, c, p, q);
+        else
+            Device.Run(y, a, b, c, p, q);
     }
 
     private protected abstract void RunCpu(Tensor y, Tensor a, Tensor? b, Tensor? c, double p, double q);

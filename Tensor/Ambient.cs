@@ -26,6 +26,7 @@ internal sealed class Ambient
 
     private Storage?[] _owned = new Storage?[256];
     private int _ownedCount;
+    private CudaState[] _cuda = [];
 
     private Ambient()
     {
@@ -46,7 +47,24 @@ internal sealed class Ambient
         get => _current ?? Create();
     }
 
+    /// <summary>The pool of host memory.</summary>
     public CachingAllocator Allocator { get; }
+
+    /// <summary>This thread's stream and pool on a device other than the CPU; made at the first call.</summary>
+    public CudaState Cuda(Device device)
+    {
+        foreach (var state in _cuda)
+        {
+            if (ReferenceEquals(state.Cuda.Device, device))
+                return state;
+        }
+        var made = new CudaState(CudaDevice.Open(device), this);
+        _cuda = [.. _cuda, made];
+        return made;
+    }
+
+    /// <summary>The pool of a device's memory.</summary>
+    public CachingAllocator AllocatorOf(Device device) => device.IsCpu ? Allocator : Cuda(device).Allocator;
 
     public TensorScope? Scope { get; set; }
 
@@ -74,11 +92,11 @@ internal sealed class Ambient
     private static Ambient Create() => _current = new Ambient();
 
     /// <summary>A block owned by the innermost scope, or by the collector when there is none.</summary>
-    public Storage Rent(long bytes)
+    public Storage Rent(long bytes, Device device)
     {
         var scope = Scope;
         bool scoped = scope is { Owns: true };
-        var s = Allocator.Rent(bytes, scoped);
+        var s = AllocatorOf(device).Rent(bytes, scoped);
         if (scoped)
             Push(s, scope!.Depth);
         if ((Watch & Watch.Leaks) != 0)
@@ -87,9 +105,9 @@ internal sealed class Ambient
     }
 
     /// <summary>A block that no scope owns.</summary>
-    public Storage RentUnscoped(long bytes)
+    public Storage RentUnscoped(long bytes, Device device)
     {
-        var s = Allocator.Rent(bytes, scoped: false);
+        var s = AllocatorOf(device).Rent(bytes, scoped: false);
         if ((Watch & Watch.Leaks) != 0)
             s.AllocatedAt = Environment.StackTrace;
         return s;

@@ -16,6 +16,9 @@ public enum DeviceKind : byte
 /// <summary>Where a tensor lives: <c>cpu</c>, <c>cuda:N</c> or <c>emu:0</c>. One object per device, so equality is identity.</summary>
 public sealed class Device
 {
+    // One object per name, so that equality is identity; opened when first used.
+    private static readonly System.Collections.Concurrent.ConcurrentDictionary<string, Device> Others = new();
+
     private Device(DeviceKind kind, int index)
     {
         Kind = kind;
@@ -46,11 +49,22 @@ public sealed class Device
     {
         if (name == "cpu")
             return Cpu;
-        string kind = name.Split(':')[0];
-        if (kind is "cuda" or "emu")
-            throw new DeviceException($"{name} is unavailable: this version of Native has no CUDA back end yet. Use cpu.");
-        throw new DeviceException($"device: '{name}' is not a device. Use cpu, cuda:N or emu:0.");
+        if (Others.TryGetValue(name, out var known))
+            return known;
+        var device = name switch
+        {
+            "cuda" => Parse("cuda:0"),
+            "emu" or "emu:0" => new Device(DeviceKind.Emu, 0),
+            _ when name.StartsWith("cuda:", StringComparison.Ordinal)
+                && int.TryParse(name.AsSpan(5), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out int index) => new Device(DeviceKind.Cuda, index),
+            _ => throw new DeviceException($"device: '{name}' is not a device. Use cpu, cuda:N or emu:0."),
+        };
+        CudaDevice.Open(device);
+        return Others.GetOrAdd(device.Name, device);
     }
+
+    /// <summary>True when the CPU can read and write its tensors directly.</summary>
+    internal bool IsCpu => Kind == DeviceKind.Cpu;
 
     /// <inheritdoc/>
     public override string ToString() => Name;

@@ -127,20 +127,10 @@ public class Tensor : IDisposable
     private Tensor(Storage storage, Layout layout, DType dtype, int generation) : this(storage, layout, dtype) => Generation = generation;
 
     /// <summary>A fresh tensor owned by the innermost scope; contents undefined.</summary>
-    internal static Tensor Allocate(Layout dense, DType dtype, Device device)
-    {
-        if (device.Kind != DeviceKind.Cpu)
-            throw new DeviceException($"{device} is unavailable: this version of Native has no CUDA back end yet. Use cpu.");
-        return new Tensor(Ambient.Current.Rent(Bytes(dense, dtype)), dense, dtype);
-    }
+    internal static Tensor Allocate(Layout dense, DType dtype, Device device) => new(Ambient.Current.Rent(Bytes(dense, dtype), device), dense, dtype);
 
     /// <summary>A fresh tensor that no scope owns; contents undefined.</summary>
-    internal static Tensor AllocateUnscoped(Layout dense, DType dtype, Device device)
-    {
-        if (device.Kind != DeviceKind.Cpu)
-            throw new DeviceException($"{device} is unavailable: this version of Native has no CUDA back end yet. Use cpu.");
-        return new Tensor(Ambient.Current.RentUnscoped(Bytes(dense, dtype)), dense, dtype);
-    }
+    internal static Tensor AllocateUnscoped(Layout dense, DType dtype, Device device) => new(Ambient.Current.RentUnscoped(Bytes(dense, dtype), device), dense, dtype);
 
     internal static long Bytes(Layout layout, DType dtype) => checked(layout.Count * dtype.Size());
 

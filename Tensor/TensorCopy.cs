@@ -14,7 +14,11 @@ public static unsafe class TensorCopy
             CheckType<T>(t, "item");
             if (t.Count != 1)
                 throw new ShapeException($"item: {t.Describe()} has {t.Count} elements, not one. Index it first, or use ToArray.");
-            return *t.Data<T>();
+            if (t.Device.IsCpu)
+                return *t.Data<T>();
+            T value;
+            Ambient.Current.Cuda(t.Device).Read((nint)t.Data<T>(), &value, sizeof(T));
+            return value;
         }
 
         /// <summary>The value of a one-element tensor of any dtype, as a double.</summary>
@@ -43,6 +47,12 @@ public static unsafe class TensorCopy
             CheckType<T>(t, "copy_to");
             if (destination.Length != t.Count)
                 throw new ShapeException($"copy_to: the span holds {destination.Length} elements, {t.Describe()} has {t.Count}.");
+            if (!t.Device.IsCpu)
+            {
+                using var near = t.OnHost();
+                near.CopyTo(destination);
+                return;
+            }
             T* source = t.Data<T>();
             if (t.Layout.IsDense)
             {
@@ -62,7 +72,7 @@ public static unsafe class TensorCopy
             if (source.Length != t.Count)
                 throw new ShapeException($"copy_from: {source.Length} values do not fill {t.Describe()}, which has {t.Count} elements.");
             CheckDense(t, "copy_from");
-            source.CopyTo(new Span<T>(t.Data<T>(), source.Length));
+            t.WriteBytes(System.Runtime.InteropServices.MemoryMarshal.AsBytes(source));
             t.Storage.BumpVersion();
         }
 
@@ -74,6 +84,7 @@ public static unsafe class TensorCopy
         {
             CheckType<T>(t, "as_span");
             CheckDense(t, "as_span");
+            CheckHost(t, "as_span");
             if (t.Count > int.MaxValue)
                 throw new ShapeException($"as_span: {t.Describe()} has {t.Count} elements; a span holds at most {int.MaxValue}. Slice it first.");
             return new ReadOnlySpan<T>(t.Data<T>(), (int)t.Count);
@@ -83,6 +94,7 @@ public static unsafe class TensorCopy
         public ReadOnlyTensorSpan<T> AsReadOnlyTensorSpan<T>() where T : unmanaged
         {
             CheckType<T>(t, "as_read_only_tensor_span");
+            CheckHost(t, "as_read_only_tensor_span");
             if (t.Rank == 0)
                 return new ReadOnlyTensorSpan<T>(t.Data<T>(), 1, [1], []);
             var lengths = new nint[t.Rank];
@@ -98,11 +110,31 @@ public static unsafe class TensorCopy
             return new ReadOnlyTensorSpan<T>(t.Data<T>(), (nint)(max - t.Layout.Offset + 1), lengths, strides);
         }
 
-        /// <summary>The bytes of a dense tensor, for the file formats.</summary>
-        internal Span<byte> RawBytes()
+        /// <summary>Overwrites the elements of a dense tensor with as many bytes, wherever it lives.</summary>
+        internal void WriteBytes(ReadOnlySpan<byte> bytes)
         {
-            CheckDense(t, "bytes");
-            return new Span<byte>((byte*)t.Storage.Pointer + t.Layout.Offset * t.DType.Size(), checked((int)t.ByteSize));
+            CheckDense(t, "write");
+            byte* to = (byte*)t.Storage.Pointer + (t.Layout.Offset * t.DType.Size());
+            if (t.Device.IsCpu)
+            {
+                bytes.CopyTo(new Span<byte>(to, bytes.Length));
+                return;
+            }
+            fixed (byte* from = bytes)
+                Ambient.Current.Cuda(t.Device).Write((nint)to, from, bytes.Length);
+        }
+
+        /// <summary>The same elements and strides in host memory: the tensor itself, or a copy that no scope owns. Waits for the device.</summary>
+        internal Tensor OnHost()
+        {
+            if (t.Device.IsCpu)
+                return t.Alias();
+            t.CheckAlive("read");
+            var (min, max) = t.Count == 0 ? (t.Layout.Offset, t.Layout.Offset - 1) : t.Layout.Extent();
+            int size = t.DType.Size();
+            var storage = Ambient.Current.RentUnscoped((max - min + 1) * size, Device.Cpu);
+            Ambient.Current.Cuda(t.Device).Read(t.Storage.Pointer + (nint)(min * size), (void*)storage.Pointer, (max - min + 1) * size);
+            return new Tensor(storage, t.Layout.Shift(-min), t.DType);
         }
 
         /// <summary>For messages: <c>f32[64,10]@cpu</c>.</summary>
@@ -114,6 +146,12 @@ public static unsafe class TensorCopy
         t.CheckAlive(op);
         if (DTypes.Of<T>() != t.DType)
             throw new DTypeException($"{op}: {t.Describe()} does not hold {DTypes.Of<T>().Name()}. Convert it with .To(DType.{DTypes.Of<T>()}), or ask for {t.DType.Name()}.");
+    }
+
+    private static void CheckHost(Tensor t, string op)
+    {
+        if (!t.Device.IsCpu)
+            throw new DeviceException($"{op}: {t.Describe()} is not in host memory. Copy it with ToArray, or move it with To(Device.Cpu) first.");
     }
 
     private static void CheckDense(Tensor t, string op)

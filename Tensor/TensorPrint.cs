@@ -33,7 +33,13 @@ internal static class TensorPrint
     private static string Values(Tensor t, bool full)
     {
         var s = new StringBuilder();
-        Append(s, t, t.Layout, full || t.Count <= SmallCount, 0);
+        if (t.Device.IsCpu)
+        {
+            Append(s, t, t.Layout, full || t.Count <= SmallCount, 0);
+            return s.ToString();
+        }
+        using var near = t.OnHost();
+        Append(s, near, near.Layout, full || t.Count <= SmallCount, 0);
         return s.ToString();
     }
 

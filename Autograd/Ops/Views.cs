@@ -162,6 +162,25 @@ internal sealed class CastOp(DType to, DType from) : StructuredOp("cast")
     }
 }
 
+/// <summary>The elements on another device, dense there. The only op whose result lives elsewhere than its input.</summary>
+internal sealed class ToDeviceOp(Device to, Device from) : StructuredOp("to_device")
+{
+    public override string? NoDerivative => null;
+
+    public override OutputSpecs Infer(Inputs x) => [new(Layout.Of(x[0].Shape), x[0].DType) { Device = to }];
+
+    public override void Forward(Inputs x, Outputs y) => CopyKernels.Move(x[0], y[0]);
+
+    public override Tensor?[] Backward(Tensor g, Saved s) => [new ToDeviceOp(from, to).Apply(g)];
+
+    internal static IEnumerable<Sample> Samples()
+    {
+        // Copies need no kernels, so the emulated device serves without a compiler.
+        yield return new("there and back", x => [x[0].To(Device.Parse("emu:0")).To(Device.Cpu)], new SampleInput([2, 3])) { Reference = x => [x[0]] };
+        yield return new("integers", x => [x[0].To(Device.Parse("emu:0")).To(Device.Cpu)], new SampleInput([7], -5, 5) { DType = DType.I64 }) { Reference = x => [x[0]], Orders = 0 };
+    }
+}
+
 /// <summary>Geometry as methods of <see cref="Tensor"/>.</summary>
 public static class TensorViews
 {
@@ -224,9 +243,7 @@ public static class TensorViews
         /// <summary>On another device; itself when it is already there.</summary>
         public Tensor To(Device device)
         {
-            if (ReferenceEquals(x.Device, device))
-                return x;
-            throw new DeviceException($"to: cannot move {x.Describe()} to {device}; this version of Native computes on cpu.");
+            return ReferenceEquals(x.Device, device) ? x : new ToDeviceOp(device, x.Device).Apply(x);
         }
     }
 

@@ -23,7 +23,7 @@ public static class TensorFiles
         public static Tensor From(HostArray array, Device? device = null)
         {
             var t = Tensor.Empty(array.Shape, array.DType, device);
-            array.Data.CopyTo(t.RawBytes());
+            t.WriteBytes(array.Data);
             return t;
         }
     }

@@ -43,7 +43,7 @@ public sealed class CliTests : IDisposable
     [InlineData("run naive --stream split-digits --epochs 0", "train: epochs must be 1 or more; got 0.")]
     [InlineData("run naive --lr 0", "learning rate: 0 is not a positive number.")]
     [InlineData("run naive --buffer 4", "naive: it keeps no images, so a memory of 4 means nothing. Leave --buffer out.")]
-    [InlineData("run naive --device cuda:0", "cuda:0 is unavailable: this version of Native has no CUDA back end yet. Use cpu.")]
+    [InlineData("run naive --device cuda:0", "cuda:0 is unavailable: this version of Native has no binding to the CUDA driver yet. Use cpu or emu:0.")]
     [InlineData("run naive --threads 0", "--threads: 0 is not a number of threads. Give 1 to 1024.")]
     [InlineData("run naive --mem-limit -1", "--mem-limit: -1 MiB is not a limit. Give 0 (none) to 1099511627776.")]
     [InlineData("data", "native data: a verb is missing; there are list, check.")]

@@ -1,0 +1,62 @@
+using System.Runtime.CompilerServices;
+
+namespace Native;
+
+/// <summary>Turns the text of kernels into what a driver loads.</summary>
+internal interface IKernelCompiler
+{
+    /// <summary>Image of a program for an architecture (<c>sm_80</c>).</summary>
+    /// <exception cref="KernelException">The text does not compile; the message has the compiler's.</exception>
+    /// <exception cref="DeviceException">There is no compiler; the message has the reason.</exception>
+    byte[] Compile(string source, string name, string arch);
+}
+
+/// <summary>What this assembly keeps with an opened device: its compiler, its matrix products and its loaded kernels.</summary>
+internal sealed class CudaBackend(IKernelCompiler compiler)
+{
+    private readonly Lock _lock = new();
+    private readonly Dictionary<(KernelFamily, DType), nint> _modules = [];
+
+    /// <summary>Handles by kernel and element type; replaced, never changed, when it grows.</summary>
+    public nint[] Functions { get; private set; } = [];
+
+    public IKernelCompiler Compiler => compiler;
+
+    /// <summary>Of the device a tensor lives on.</summary>
+    public static CudaBackend Of(CudaDevice device) => (CudaBackend)device.Backend;
+
+    /// <summary>Tells the assembly below how devices are opened. Runs when this one is loaded.</summary>
+#pragma warning disable CA2255 // The reference goes the other way; see CudaDevice.Factory.
+    [ModuleInitializer]
+#pragma warning restore CA2255
+    internal static void Install() => CudaDevice.Factory = device => device.Kind == DeviceKind.Emu
+        ? (EmulatedDriver.Shared, new CudaBackend(HostCompiler.Shared))
+        : throw new DeviceException($"{device} is unavailable: this version of Native has no binding to the CUDA driver yet. Use cpu or emu:0.");
+
+    /// <summary>Compiles and loads a family, and finds one of its kernels.</summary>
+    public nint Load(CudaDevice device, CudaKernel kernel, DType dtype, int index)
+    {
+        lock (_lock)
+        {
+            if (!kernel.Family.DTypes.Contains(dtype))
+                throw new KernelException($"{kernel.Name}: no kernel for {dtype.Name()} on {device.Device}; it has {string.Join(", ", kernel.Family.DTypes.Select(t => t.Name()))}.");
+            device.MakeCurrent();
+            if (!_modules.TryGetValue((kernel.Family, dtype), out nint module))
+            {
+                byte[] image = compiler.Compile(kernel.Family.Source(dtype), $"{kernel.Family.Name}_{dtype.Name()}", device.Facts.Arch);
+                device.Check(device.Driver.ModuleLoadData(out module, image), $"loading {kernel.Family.Name} for {dtype.Name()}");
+                _modules.Add((kernel.Family, dtype), module);
+            }
+            string symbol = $"{kernel.Name}_{dtype.Name()}";
+            device.Check(device.Driver.ModuleGetFunction(out nint function, module, symbol), $"finding {symbol}");
+            nint[] grown = Functions;
+            if (index >= grown.Length)
+                Array.Resize(ref grown, Math.Max(index + 1, 2 * grown.Length));
+            else
+                grown = [.. grown];
+            grown[index] = function;
+            Functions = grown;
+            return function;
+        }
+    }
+}

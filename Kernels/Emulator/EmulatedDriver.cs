@@ -1,0 +1,273 @@
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Native;
+
+/// <summary>
+/// The driver API over host memory: allocations with guard words around them, kernels from <see cref="HostCompiler"/> run at once and in order, graphs
+/// as lists of what was recorded. As strict as the real one: what it forbids during a capture is refused with its codes, and a kernel that
+/// writes beside its memory or reaches a barrier with only some of its threads fails.
+/// </summary>
+internal sealed unsafe partial class EmulatedDriver : ICudaDriver
+{
+    private const int Guard = 64;
+    private const byte GuardByte = 0xA5;
+
+    private readonly ConcurrentDictionary<nint, long> _blocks = new();
+    private readonly ConcurrentDictionary<nint, Module> _modules = new();
+    private readonly ConcurrentDictionary<nint, Function> _functions = new();
+    private long _handles = 0x1000;
+
+    [ThreadStatic]
+    private static string? _detail;
+
+    public static EmulatedDriver Shared { get; } = new();
+
+    /// <summary>Runs threads and blocks in descending order: no result may depend on it.</summary>
+    public bool Reversed { get; set; }
+
+    /// <summary>Launches so far.</summary>
+    public long Launches => Interlocked.Read(ref _launches);
+
+    private long _launches;
+
+    public string Source => "the emulated driver";
+
+    public CudaResult Init() => CudaResult.Success;
+
+    public CudaResult DriverGetVersion(out int version)
+    {
+        version = 12000;
+        return CudaResult.Success;
+    }
+
+    public CudaResult DeviceGetCount(out int count)
+    {
+        count = 1;
+        return CudaResult.Success;
+    }
+
+    public CudaResult DeviceGetName(int ordinal, out string name)
+    {
+        name = "emulated";
+        return CudaResult.Success;
+    }
+
+    public CudaResult DeviceTotalMem(int ordinal, out long bytes)
+    {
+        bytes = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        return CudaResult.Success;
+    }
+
+    public CudaResult DeviceGetAttribute(int ordinal, CudaAttribute attribute, out int value)
+    {
+        value = attribute switch
+        {
+            CudaAttribute.MaxThreadsPerBlock => 1024,
+            CudaAttribute.SharedMemoryPerBlock => 48 << 10,
+            CudaAttribute.WarpSize => 32,
+            CudaAttribute.ComputeCapabilityMajor => 8,
+            CudaAttribute.MultiprocessorCount => 2,
+            _ => 0,
+        };
+        return CudaResult.Success;
+    }
+
+    public CudaResult DevicePrimaryCtxRetain(int ordinal, out nint context)
+    {
+        context = 1;
+        return CudaResult.Success;
+    }
+
+    public CudaResult CtxSetCurrent(nint context) => CudaResult.Success;
+
+    public CudaResult MemGetInfo(out long free, out long total)
+    {
+        DeviceTotalMem(0, out total);
+        free = total - _blocks.Values.Sum();
+        return CudaResult.Success;
+    }
+
+    public CudaResult MemAlloc(out nint pointer, long bytes)
+    {
+        pointer = 0;
+        if (Forbidden("cuMemAlloc") is { } code)
+            return code;
+        byte* block;
+        try
+        {
+            block = (byte*)NativeMemory.AlignedAlloc((nuint)(bytes + (2 * Guard)), Guard);
+        }
+        catch (OutOfMemoryException)
+        {
+            return CudaResult.OutOfMemory;
+        }
+        NativeMemory.Fill(block, Guard, GuardByte);
+        NativeMemory.Fill(block + Guard + bytes, Guard, GuardByte);
+        pointer = (nint)(block + Guard);
+        _blocks[pointer] = bytes;
+        return CudaResult.Success;
+    }
+
+    public CudaResult MemFree(nint pointer)
+    {
+        if (Forbidden("cuMemFree") is { } code)
+            return code;
+        if (!_blocks.TryGetValue(pointer, out long bytes))
+            return CudaResult.InvalidValue;
+        bool whole = Whole(pointer, bytes);
+        _blocks.TryRemove(pointer, out _);
+        NativeMemory.AlignedFree((byte*)pointer - Guard);
+        return whole ? CudaResult.Success : Fail("memory was written beside an allocation");
+    }
+
+    public CudaResult MemHostAlloc(out nint pointer, long bytes)
+    {
+        pointer = (nint)NativeMemory.AlignedAlloc((nuint)bytes, Guard);
+        return CudaResult.Success;
+    }
+
+    public CudaResult MemFreeHost(nint pointer)
+    {
+        NativeMemory.AlignedFree((void*)pointer);
+        return CudaResult.Success;
+    }
+
+    public CudaResult MemcpyHtoDAsync(nint to, void* from, long bytes, nint stream)
+    {
+        if (Forbidden("a copy from pageable memory") is { } code)
+            return code;
+        Buffer.MemoryCopy(from, (void*)to, bytes, bytes);
+        return CudaResult.Success;
+    }
+
+    public CudaResult MemcpyDtoHAsync(void* to, nint from, long bytes, nint stream)
+    {
+        if (Forbidden("a copy to pageable memory") is { } code)
+            return code;
+        Buffer.MemoryCopy((void*)from, to, bytes, bytes);
+        return CudaResult.Success;
+    }
+
+    public CudaResult MemcpyDtoDAsync(nint to, nint from, long bytes, nint stream) =>
+        RecordOrRun(stream, () => Buffer.MemoryCopy((void*)from, (void*)to, bytes, bytes));
+
+    public CudaResult MemsetD8Async(nint to, byte value, long bytes, nint stream) =>
+        RecordOrRun(stream, () => NativeMemory.Fill((void*)to, (nuint)bytes, value));
+
+    public CudaResult ModuleLoadData(out nint module, ReadOnlySpan<byte> image)
+    {
+        module = 0;
+        if (Forbidden("cuModuleLoadData") is { } code)
+            return code;
+        string path = Encoding.UTF8.GetString(image);
+        if (!NativeLibrary.TryLoad(path, out nint library))
+            return Fail($"{path} cannot be loaded", CudaResult.InvalidImage);
+        module = Handle();
+        _modules[module] = new Module(library, new Lock());
+        return CudaResult.Success;
+    }
+
+    public CudaResult ModuleUnload(nint module) => _modules.TryRemove(module, out _) ? CudaResult.Success : CudaResult.InvalidHandle;
+
+    public CudaResult ModuleGetFunction(out nint function, nint module, string name)
+    {
+        function = 0;
+        if (!_modules.TryGetValue(module, out var m))
+            return CudaResult.InvalidHandle;
+        if (!NativeLibrary.TryGetExport(m.Library, name, out nint address))
+            return CudaResult.NotFound;
+        function = Handle();
+        _functions[function] = new Function(name, address, m);
+        return CudaResult.Success;
+    }
+
+    public CudaResult FuncGetAttribute(out int value, CudaFunctionAttribute attribute, nint function)
+    {
+        value = attribute == CudaFunctionAttribute.MaxThreadsPerBlock ? 1024 : 0;
+        return _functions.ContainsKey(function) ? CudaResult.Success : CudaResult.InvalidHandle;
+    }
+
+    public CudaResult OccupancyMaxActiveBlocksPerMultiprocessor(out int blocks, nint function, int threads)
+    {
+        blocks = Math.Max(1, 2048 / threads);
+        return CudaResult.Success;
+    }
+
+    public CudaResult LaunchKernel(nint function, in CudaGrid grid, nint stream, void* arguments, int argumentBytes)
+    {
+        if (!_functions.TryGetValue(function, out var f))
+            return CudaResult.InvalidHandle;
+        if (grid.BlocksX < 1 || grid.BlocksY < 1 || grid.BlocksZ < 1 || grid.Threads is < 1 or > 1024 || grid.BlocksY > 65535 || grid.BlocksZ > 65535)
+            return Fail($"{f.Name}: a grid of {grid} is not allowed", CudaResult.InvalidValue);
+        if (argumentBytes > 4096)
+            return Fail($"{f.Name}: {argumentBytes} bytes of arguments, 4096 are allowed", CudaResult.InvalidValue);
+        if (!IsCapturing(stream))
+            return Run(f, grid, arguments);
+        var g = grid;
+        byte[] copy = new Span<byte>(arguments, argumentBytes).ToArray();
+        return Record(stream, () =>
+        {
+            fixed (byte* p = copy)
+                return Run(f, g, p);
+        });
+    }
+
+    public (string Name, string Text) Describe(CudaResult result)
+    {
+        string text = _detail ?? "no more is known";
+        _detail = null;
+        return ($"CUDA_ERROR_{result}", text);
+    }
+
+    private CudaResult Run(Function f, in CudaGrid grid, void* arguments)
+    {
+        LaunchRecord record = new()
+        {
+            GridX = (uint)grid.BlocksX,
+            GridY = (uint)grid.BlocksY,
+            GridZ = (uint)grid.BlocksZ,
+            Block = (uint)grid.Threads,
+            Arguments = arguments,
+            Reversed = Reversed ? 1 : 0,
+        };
+        // The shim's state is static: one kernel of a library at a time.
+        lock (f.Module.Running)
+            ((delegate* unmanaged<LaunchRecord*, void>)f.Address)(&record);
+        Interlocked.Increment(ref _launches);
+        if (record.Error != null)
+            return Fail($"{f.Name}: {Marshal.PtrToStringUTF8((nint)record.Error)}", CudaResult.LaunchFailed);
+        foreach (var (pointer, bytes) in _blocks)
+        {
+            if (!Whole(pointer, bytes))
+                return Fail($"{f.Name} wrote beside an allocation of {bytes} bytes", CudaResult.IllegalAddress);
+        }
+        return CudaResult.Success;
+    }
+
+    private static bool Whole(nint pointer, long bytes) =>
+        !new ReadOnlySpan<byte>((byte*)pointer - Guard, Guard).ContainsAnyExcept(GuardByte)
+        && !new ReadOnlySpan<byte>((byte*)pointer + bytes, Guard).ContainsAnyExcept(GuardByte);
+
+    private nint Handle() => (nint)Interlocked.Increment(ref _handles);
+
+    private static CudaResult Fail(string detail, CudaResult result = CudaResult.IllegalAddress)
+    {
+        _detail = detail;
+        return result;
+    }
+
+    private sealed record Module(nint Library, Lock Running);
+
+    private sealed record Function(string Name, nint Address, Module Module);
+
+    /// <summary>Twin of <c>nat_launch</c> in the shim.</summary>
+    private struct LaunchRecord
+    {
+        public uint GridX, GridY, GridZ, Block;
+        public void* Arguments;
+        public int Reversed;
+        public byte* Error;
+    }
+}

@@ -1,0 +1,104 @@
+using System.Text;
+using System.Text.RegularExpressions;
+
+namespace Native;
+
+/// <summary>
+/// A set of CUDA kernels compiled together, once per element type: the program is a prologue that names the type, the headers, and the family's own
+/// text. The names of the kernels are read from the text, so that none can be forgotten.
+/// </summary>
+internal sealed partial class KernelFamily
+{
+    private static readonly List<KernelFamily> Families = [];
+
+    private readonly Func<DType, string> _text;
+
+    /// <summary>A family whose text is the resource <c>NAME.cu</c>.</summary>
+    public KernelFamily(string name, params DType[] dtypes) : this(name, _ => Resource($"{name}.cu"), dtypes)
+    {
+    }
+
+    /// <summary>A family whose text is generated.</summary>
+    public KernelFamily(string name, Func<DType, string> text, params DType[] dtypes)
+    {
+        Name = name;
+        _text = text;
+        DTypes = dtypes;
+        lock (Families)
+            Families.Add(this);
+    }
+
+    /// <summary>Every family that has been touched so far.</summary>
+    public static IReadOnlyList<KernelFamily> All
+    {
+        get
+        {
+            lock (Families)
+                return [.. Families];
+        }
+    }
+
+    public string Name { get; }
+
+    /// <summary>Element types it is compiled for.</summary>
+    public IReadOnlyList<DType> DTypes { get; }
+
+    /// <summary>Names of the kernels for an element type, without its suffix.</summary>
+    public IReadOnlyList<string> Entries(DType dtype) => [.. Entry().Matches(_text(dtype)).Select(m => m.Groups["name"].Value)];
+
+    /// <summary>The whole program for one element type.</summary>
+    public string Source(DType dtype)
+    {
+        var s = new StringBuilder();
+        s.Append("#define NAT_T ").AppendLine(CType(dtype)).Append("#define NAT_NAME ").AppendLine(dtype.Name());
+        foreach (string header in new[] { "common.cuh", "special.cuh", "random.cuh", "device.cuh" })
+            s.Append("#line 1 \"").Append(header).AppendLine("\"").AppendLine(Resource(header));
+        return s.Append("#line 1 \"").Append(Name).AppendLine(".cu\"").AppendLine(_text(dtype)).ToString();
+    }
+
+    /// <summary>A file of the assembly's CUDA or emulator text.</summary>
+    public static string Resource(string name)
+    {
+        using var stream = typeof(KernelFamily).Assembly.GetManifestResourceStream(name)
+            ?? throw new KernelException($"{name}: the kernel text is not in this build.");
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+
+    private static string CType(DType dtype) => dtype switch
+    {
+        DType.F32 => "float",
+        DType.F64 => "double",
+        DType.I32 => "int",
+        DType.I64 => "long long",
+        DType.U8 => "unsigned char",
+        _ => "bool",
+    };
+
+    [GeneratedRegex(@"^KERNEL(_SYNC)?\((?<name>\w+),", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
+    private static partial Regex Entry();
+}
+
+/// <summary>One kernel of a family; the handle to it is looked up once per device and element type.</summary>
+internal sealed class CudaKernel(KernelFamily family, string name)
+{
+    private static int count;
+
+    private readonly int _id = Interlocked.Increment(ref count) - 1;
+
+    public KernelFamily Family => family;
+
+    /// <summary>Name without the type's suffix.</summary>
+    public string Name => name;
+
+    /// <summary>The driver's handle of the kernel for an element type; loads the family at the first call.</summary>
+    public nint Function(CudaBackend backend, CudaDevice device, DType dtype)
+    {
+        int index = (_id * 8) + (int)dtype;
+        var known = backend.Functions;
+        return index < known.Length && known[index] != 0 ? known[index] : backend.Load(device, this, dtype, index);
+    }
+}

@@ -1,0 +1,81 @@
+using System.Runtime.CompilerServices;
+
+namespace Native;
+
+/// <summary>A layout as kernels take it: 32-bit, neighbouring dims merged where they can be walked as one. Twin of <c>Strided</c> in device.cuh.</summary>
+internal unsafe struct Strided
+{
+    public int Rank;
+    public fixed int Dims[8];
+    public fixed int Strides[8];
+
+    /// <summary>The layout of a tensor whose elements are addressed from its first.</summary>
+    public Strided(Layout layout)
+    {
+        int rank = 0;
+        for (int d = 0; d < layout.Rank; d++)
+        {
+            int size = (int)layout.Dims[d], stride = (int)layout.Strides[d];
+            if (size == 1)
+                continue;
+            if (rank > 0 && Strides[rank - 1] == stride * size)
+            {
+                (Dims[rank - 1], Strides[rank - 1]) = (Dims[rank - 1] * size, stride);
+                continue;
+            }
+            (Dims[rank], Strides[rank]) = (size, stride);
+            rank++;
+        }
+        if (rank == 0)
+            (Dims[0], Strides[0], rank) = (1, 0, 1);
+        Rank = rank;
+    }
+}
+
+/// <summary>Queues kernels on this thread's stream of a device.</summary>
+internal static unsafe class Launch
+{
+    /// <summary>Threads of a block: <c>NAT_THREADS</c>.</summary>
+    public const int Threads = 256;
+
+    // Blocks per multiprocessor of a grid-stride loop: enough to hide memory's latency, few enough to start quickly.
+    private const int BlocksPerMultiprocessor = 16;
+
+    /// <summary>Queues a kernel with its one struct of arguments.</summary>
+    /// <param name="device">Where.</param>
+    /// <param name="kernel">Which.</param>
+    /// <param name="dtype">The element type it was compiled for.</param>
+    /// <param name="grid">Blocks and threads; no block, no launch.</param>
+    /// <param name="arguments">Twin of the kernel's struct: same fields, same order.</param>
+    public static void Run<TArgs>(Device device, CudaKernel kernel, DType dtype, CudaGrid grid, in TArgs arguments) where TArgs : unmanaged
+    {
+        if (grid.BlocksX <= 0)
+            return;
+        var state = Ambient.Current.Cuda(device);
+        var cuda = state.Cuda;
+        nint function = kernel.Function(CudaBackend.Of(cuda), cuda, dtype);
+        cuda.MakeCurrent();
+        fixed (TArgs* pointer = &arguments)
+            cuda.Check(cuda.Driver.LaunchKernel(function, grid, state.Stream, pointer, sizeof(TArgs)), kernel.Name);
+    }
+
+    /// <summary>The grid of a grid-stride loop over <paramref name="items"/>.</summary>
+    public static CudaGrid Over(Device device, long items)
+    {
+        int most = Ambient.Current.Cuda(device).Cuda.Facts.Multiprocessors * BlocksPerMultiprocessor;
+        return CudaGrid.Of((int)Math.Min((items + Threads - 1) / Threads, most), Threads);
+    }
+
+    /// <summary>A count as kernels take it; <see cref="KernelException"/> when it does not fit.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Int(long count, string kernel) => count <= int.MaxValue
+        ? (int)count
+        : throw new KernelException($"{kernel}: kernels of a GPU count in 32 bits; {count} elements do not fit. Split the tensor.");
+
+    /// <summary>Address of a tensor's first element.</summary>
+    public static nint At(Tensor t)
+    {
+        t.CheckAlive("read");
+        return t.Storage.Pointer + (nint)(t.Layout.Offset * t.DType.Size());
+    }
+}

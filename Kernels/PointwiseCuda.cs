@@ -1,0 +1,92 @@
+using System.Text;
+
+namespace Native;
+
+/// <summary>
+/// A pointwise row on a GPU. Every row gives two kernels, one for operands that are dense or one number, one for any strides; all rows of an element
+/// type are one program, so that the compiler starts once.
+/// </summary>
+internal sealed class PointwiseCuda
+{
+    private static readonly List<PointwiseKernel> Rows = [];
+
+    private static readonly KernelFamily Family = new("pointwise", Text, DType.F32, DType.F64, DType.I32, DType.I64, DType.U8);
+
+    private readonly CudaKernel _dense, _strided;
+    private readonly string _name;
+
+    public PointwiseCuda(PointwiseKernel row)
+    {
+        _name = row.Name;
+        _dense = new CudaKernel(Family, $"pointwise_{row.Name}_dense");
+        _strided = new CudaKernel(Family, $"pointwise_{row.Name}_strided");
+        lock (Rows)
+            Rows.Add(row);
+    }
+
+    /// <summary>y = f(a, b, c; p, q) as <see cref="PointwiseKernel.Run"/>.</summary>
+    public void Run(Tensor y, Tensor a, Tensor? b, Tensor? c, double p, double q)
+    {
+        int n = Launch.Int(y.Count, _name);
+        var grid = Launch.Over(y.Device, n);
+        if (Step(a, y) is { } stepA && Step(b, y) is { } stepB && Step(c, y) is { } stepC)
+        {
+            DenseArgs args = new() { Y = Launch.At(y), A = Launch.At(a), B = At(b), C = At(c), P = p, Q = q, N = n, StepA = stepA, StepB = stepB, StepC = stepC };
+            Launch.Run(y.Device, _dense, y.DType, grid, args);
+            return;
+        }
+        StridedArgs strided = new()
+        {
+            Y = Launch.At(y),
+            A = Launch.At(a),
+            B = At(b),
+            C = At(c),
+            P = p,
+            Q = q,
+            N = n,
+            LayoutA = Layout(a, y),
+            LayoutB = Layout(b, y),
+            LayoutC = Layout(c, y),
+        };
+        Launch.Run(y.Device, _strided, y.DType, grid, strided);
+    }
+
+    private static nint At(Tensor? t) => t is null ? 0 : Launch.At(t);
+
+    // 1 when it is walked like y, 0 when it is one number (or absent), null when its strides are its own.
+    private static int? Step(Tensor? t, Tensor y) => t is null || t.Count == 1 ? 0 : t.Layout.IsDense && t.Layout.SameShape(y.Layout) ? 1 : null;
+
+    private static Strided Layout(Tensor? t, Tensor y) => t is null || t.Count == 1
+        ? new Strided(Native.Layout.Scalar)
+        : new Strided(t.Layout.SameShape(y.Layout) ? t.Layout : t.Layout.Expand(y.Shape)
+            ?? throw new KernelException($"pointwise: {t.Describe()} does not broadcast to {y.Shape}."));
+
+    private static string Text(DType dtype)
+    {
+        PointwiseKernel[] rows;
+        lock (Rows)
+            rows = [.. Rows.Where(r => r.Takes(dtype)).DistinctBy(r => r.Name).OrderBy(r => r.Name, StringComparer.Ordinal)];
+        var s = new StringBuilder(KernelFamily.Resource("pointwise.cu"));
+        foreach (var row in rows)
+            s.Append("POINTWISE(").Append(row.Name).Append(", (T)(").Append(row.Cuda).AppendLine("))").Append(Kernels(row.Name));
+        return s.ToString();
+    }
+
+    private static string Kernels(string row) =>
+        $"KERNEL(pointwise_{row}_dense, PointwiseDense) {{ nat_dense<fn_{row}>(args); }}\nKERNEL(pointwise_{row}_strided, PointwiseStrided) {{ nat_strided<fn_{row}>(args); }}\n";
+
+    private struct DenseArgs
+    {
+        public nint Y, A, B, C;
+        public double P, Q;
+        public int N, StepA, StepB, StepC;
+    }
+
+    private struct StridedArgs
+    {
+        public nint Y, A, B, C;
+        public double P, Q;
+        public int N;
+        public Strided LayoutA, LayoutB, LayoutC;
+    }
+}
