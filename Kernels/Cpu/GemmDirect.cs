@@ -5,7 +5,7 @@ namespace Native;
 /// <content>Small and thin products: the kernels read A and B where they lie.</content>
 internal static unsafe partial class GemmDriver<T, TVec, TLanes>
 {
-    /// <summary>B [k,n] as it lies, or transposed into panels first; A either way.</summary>
+    /// <summary>A as it lies, transposed or not; B [k,n] as it lies, or in panels.</summary>
     private static void RunDirect(Product<T> p)
     {
         DirectJob job = new()
@@ -17,7 +17,7 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
             RowsOuter = p.K * p.N * sizeof(T) <= 48 << 10,
         };
         nint ragged = p.N % Width;
-        if (p.TransB)
+        if (PanelsPay(p))
         {
             job.Packed = Scratch.Get<T>(Scratch.Slot.GemmB, (p.N + Width) * p.K);
             PackJob pack = new() { P = p, Packed = job.Packed, ColumnPanels = job.ColumnPanels };
@@ -77,9 +77,13 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
         }
     }
 
-    /// <summary>A [m,k] and B [n,k]: k is contiguous in both, so k is summed in lanes and nothing is rearranged.</summary>
+    /// <summary>A [m,k] and B [n,k], transposed first where they are not: k is contiguous in both and summed in lanes.</summary>
     private static void RunDot(Product<T> p)
     {
+        if (p.TransA)
+            (p.TransA, p.Lda) = (false, Transposed(Scratch.Slot.GemmA, ref p.A, p.Lda, p.K, p.M));
+        if (!p.TransB)
+            (p.TransB, p.Ldb) = (true, Transposed(Scratch.Slot.GemmB, ref p.B, p.Ldb, p.K, p.N));
         DotJob job = new()
         {
             P = p,
@@ -89,6 +93,29 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
         nint tiles = job.RowPanels * job.ColumnPanels;
         job.Chunks = (int)Math.Min(tiles, Workers.Chunks((long)p.M * p.N * p.K, GemmDriver.Grain));
         Workers.Run(job.Chunks, ref job);
+    }
+
+    /// <summary>Replaces a matrix by its transposed copy; returns the step between the copy's rows.</summary>
+    private static nint Transposed(Scratch.Slot slot, ref T* matrix, nint step, nint rows, nint columns)
+    {
+        TransposeJob job = new() { From = matrix, FromStep = step, To = Scratch.Get<T>(slot, rows * columns), Rows = rows, Columns = columns };
+        job.Chunks = (int)Math.Min((rows + 63) / 64, Workers.Chunks((long)rows * columns, PackGrain));
+        Workers.Run(job.Chunks, ref job);
+        matrix = job.To;
+        return rows;
+    }
+
+    private struct TransposeJob : IJob
+    {
+        public T* From, To;
+        public nint FromStep, Rows, Columns;
+        public int Chunks;
+
+        public readonly void Run(int chunk)
+        {
+            nint row = RowStart(Rows, Chunks, chunk), rows = RowStart(Rows, Chunks, chunk + 1) - row;
+            Transpose.Run(From + (row * FromStep), FromStep, To + row, Rows, rows, Columns);
+        }
     }
 
     private struct DotJob : IJob
