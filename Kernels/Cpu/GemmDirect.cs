@@ -6,7 +6,7 @@ namespace Native;
 internal static unsafe partial class GemmDriver<T, TVec, TLanes>
 {
     /// <summary>A as it lies, transposed or not; B [k,n] as it lies, or in panels.</summary>
-    private static void RunDirect(Product<T> p)
+    internal static void RunDirect(Product<T> p)
     {
         DirectJob job = new()
         {
@@ -78,7 +78,7 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
     }
 
     /// <summary>A [m,k] and B [n,k], transposed first where they are not: k is contiguous in both and summed in lanes.</summary>
-    private static void RunDot(Product<T> p)
+    internal static void RunDot(Product<T> p)
     {
         if (p.TransA)
             (p.TransA, p.Lda) = (false, Transposed(Scratch.Slot.GemmA, ref p.A, p.Lda, p.K, p.M));

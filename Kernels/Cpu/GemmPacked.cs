@@ -22,7 +22,7 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
     /// <summary>Chunks that keep all cores of a large machine busy to the end.</summary>
     private const int ManyChunks = 32;
 
-    private static void RunPacked(Product<T> p)
+    internal static void RunPacked(Product<T> p)
     {
         nint rows = Math.Min(p.M, BlockM), columns = Math.Min(p.N, BlockN);
         // As many blocks of k as fit are packed at once: every packing is a point where all threads wait for each other.
