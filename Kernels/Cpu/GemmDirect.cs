@@ -14,7 +14,7 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
             RowPanels = RowPanels(p.M),
             ColumnPanels = (p.N + Width - 1) / Width,
             // Walk along the rows of C when B fits the first-level cache, else keep a panel of B and walk down.
-            RowsOuter = p.K * p.N * sizeof(T) <= 48 << 10,
+            RowsOuter = p.K * p.N * sizeof(T) <= 128 << 10,
         };
         nint ragged = p.N % Width;
         if (PanelsPay(p))

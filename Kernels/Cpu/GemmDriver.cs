@@ -25,6 +25,9 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
     /// <summary>Where the rows of B share cache sets: rows of C, or bytes of B, up to which that is still cheaper than packing B.</summary>
     private const int CollidingRows = 128, CollidingBytes = 256 << 10;
 
+    /// <summary>The same for A transposed: columns of C.</summary>
+    private const int CollidingColumns = 256;
+
     private static int Width => 2 * TLanes.Count;
 
     public static void Run(Product<T> p)
@@ -77,11 +80,12 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
 
     /// <summary>
     /// Whether the kernel may read A where it lies and B there or in panels: measured faster than blocking wherever the caches hold
-    /// what is read again. A transposed is read across its rows, which costs more once it is out of the second-level cache. The
-    /// step between rows does not come in: the bits depend on the shape alone.
+    /// what is read again. A transposed is read across its rows, which costs more out of the second-level cache or where its rows
+    /// share cache sets. The step between rows does not come in: the bits depend on the shape alone.
     /// </summary>
     private static bool DirectPays(Product<T> p) => p.K <= DirectDepth
         && (long)p.M * p.K * sizeof(T) <= (p.TransA ? DirectBytes / 2 : DirectBytes)
+        && (!p.TransA || p.N < CollidingColumns || p.M * sizeof(T) % 4096 != 0)
         && (!PanelsPay(p) || (long)p.K * p.N * sizeof(T) <= DirectBytes);
 
     /// <summary>Whether B is rearranged into panels first.</summary>
