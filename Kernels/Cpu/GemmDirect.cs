@@ -11,10 +11,10 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
         DirectJob job = new()
         {
             P = p,
-            RowPanels = RowPanels(p.M),
+            Rows = new RowSplit(p.M, TLanes.TileRows),
             ColumnPanels = (p.N + Width - 1) / Width,
-            // Walk along the rows of C when B fits the first-level cache, else keep a panel of B and walk down.
-            RowsOuter = p.K * p.N * sizeof(T) <= 128 << 10,
+            // Walk along the rows of C while B is in the nearer caches, else keep a panel of B and walk down.
+            RowsInner = p.K * p.N * sizeof(T) > 128 << 10,
         };
         nint ragged = p.N % Width;
         if (PanelsPay(p))
@@ -30,7 +30,7 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
             job.Edge = Scratch.Get<T>(Scratch.Slot.GemmEdge, p.K * Padded(ragged));
             PackB(job.Edge, p, p.N - ragged, ragged, 0, p.K);
         }
-        nint tiles = job.RowPanels * job.ColumnPanels;
+        nint tiles = job.Rows.Count * job.ColumnPanels;
         job.Chunks = (int)Math.Min(tiles, Workers.Chunks((long)p.M * p.N * p.K, GemmDriver.Grain));
         Workers.Run(job.Chunks, ref job);
     }
@@ -54,25 +54,28 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
     private struct DirectJob : IJob
     {
         public Product<T> P;
-        public nint RowPanels, ColumnPanels;
-        public bool RowsOuter;
+        public RowSplit Rows;
+        public nint ColumnPanels;
+        public bool RowsInner;
         public T* Edge, Packed;
         public int Chunks;
 
         public readonly void Run(int chunk)
         {
-            nint tiles = RowPanels * ColumnPanels;
-            nint end = (nint)Workers.Start(tiles, Chunks, chunk + 1);
+            nint tiles = Rows.Count * ColumnPanels, inner = RowsInner ? Rows.Count : ColumnPanels;
+            nint t = (nint)Workers.Start(tiles, Chunks, chunk), end = (nint)Workers.Start(tiles, Chunks, chunk + 1);
             nint rowStep = P.TransA ? 1 : P.Lda, kStep = P.TransA ? P.Lda : 1;
-            for (nint t = (nint)Workers.Start(tiles, Chunks, chunk); t < end; t++)
+            for (nint x = t % inner, y = t / inner; t < end; t++)
             {
-                (nint i, nint j) = RowsOuter ? (t / ColumnPanels, t % ColumnPanels) : (t % RowPanels, t / RowPanels);
-                nint row = RowStart(P.M, RowPanels, i), rows = RowStart(P.M, RowPanels, i + 1) - row;
+                (nint i, nint j) = RowsInner ? (x, y) : (y, x);
+                nint row = Rows.Start(i), rows = Rows.Start(i + 1) - row;
                 nint column = j * Width, columns = Math.Min(Width, P.N - column);
                 bool ragged = columns % TLanes.Count != 0;
                 T* b = Packed != null ? Packed + (column * P.K) : ragged ? Edge : P.B + column;
                 nint ldb = Packed != null || ragged ? Padded(columns) : P.Ldb;
                 Tile(rows, columns, P.K, P.A + (row * rowStep), rowStep, kStep, b, ldb, P.C + (row * P.Ldc) + column, P.Ldc, P.Accumulate);
+                if (++x == inner)
+                    (x, y) = (0, y + 1);
             }
         }
     }
@@ -87,10 +90,10 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
         DotJob job = new()
         {
             P = p,
-            RowPanels = (p.M + TLanes.DotRows - 1) / TLanes.DotRows,
+            Rows = new RowSplit(p.M, TLanes.DotRows),
             ColumnPanels = (p.N + 3) / 4,
         };
-        nint tiles = job.RowPanels * job.ColumnPanels;
+        nint tiles = job.Rows.Count * job.ColumnPanels;
         job.Chunks = (int)Math.Min(tiles, Workers.Chunks((long)p.M * p.N * p.K, GemmDriver.Grain));
         Workers.Run(job.Chunks, ref job);
     }
@@ -121,24 +124,27 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
     private struct DotJob : IJob
     {
         public Product<T> P;
-        public nint RowPanels, ColumnPanels;
+        public RowSplit Rows;
+        public nint ColumnPanels;
         public int Chunks;
 
         public readonly void Run(int chunk)
         {
             T* sums = Scratch.Get<T>(Scratch.Slot.GemmTile, TLanes.DotRows * 4 * DotLanes<T>.Count);
-            nint tiles = RowPanels * ColumnPanels;
-            nint end = (nint)Workers.Start(tiles, Chunks, chunk + 1);
             // The smaller matrix is walked in the inner loop: it stays cached while the larger one passes by once.
             bool rowsInner = P.M <= P.N;
-            for (nint t = (nint)Workers.Start(tiles, Chunks, chunk); t < end; t++)
+            nint tiles = Rows.Count * ColumnPanels, inner = rowsInner ? Rows.Count : ColumnPanels;
+            nint t = (nint)Workers.Start(tiles, Chunks, chunk), end = (nint)Workers.Start(tiles, Chunks, chunk + 1);
+            for (nint x = t % inner, y = t / inner; t < end; t++)
             {
-                (nint i, nint j) = rowsInner ? (t % RowPanels, t / RowPanels) : (t / ColumnPanels, t % ColumnPanels);
-                nint row = RowStart(P.M, RowPanels, i), rows = RowStart(P.M, RowPanels, i + 1) - row;
+                (nint i, nint j) = rowsInner ? (x, y) : (y, x);
+                nint row = Rows.Start(i), rows = Rows.Start(i + 1) - row;
                 nint column = j * 4, columns = Math.Min(4, P.N - column);
                 GemmKernels<T, TVec, TLanes>.Dot(
                     (int)rows, (int)columns, P.K, P.A + (row * P.Lda), P.Lda, P.B + (column * P.Ldb), P.Ldb, sums);
                 AddUp(sums, rows, columns, P.C + (row * P.Ldc) + column, P.Ldc, P.Accumulate);
+                if (++x == inner)
+                    (x, y) = (0, y + 1);
             }
         }
     }
@@ -148,6 +154,11 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
     {
         for (nint i = 0; i < rows; i++, c += ldc, sums += 4 * DotLanes<T>.Count)
         {
+            if (columns == 4 && !accumulate)
+            {
+                DotLanes<T>.SumFour(sums, c);
+                continue;
+            }
             DotLanes<T>.SumFour(sums, sums);
             for (nint j = 0; j < columns; j++)
                 c[j] = accumulate ? c[j] + sums[j] : sums[j];

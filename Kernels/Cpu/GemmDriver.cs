@@ -98,9 +98,6 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
             new Span<T>(p.C + (i * p.Ldc), checked((int)p.N)).Clear();
     }
 
-    /// <summary>Number of row panels; their heights differ by one at most, so that no thin last panel is left.</summary>
-    private static nint RowPanels(nint rows) => (rows + TLanes.TileRows - 1) / TLanes.TileRows;
-
     private static nint RowStart(nint rows, nint panels, nint panel) => (nint)Workers.Start(rows, (int)panels, (int)panel);
 
     /// <summary>One tile of C, at most two vectors wide; a ragged width goes through a small buffer because B is padded there.</summary>
@@ -125,4 +122,21 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
     }
 
     private static nint Padded(nint columns) => columns > TLanes.Count ? Width : TLanes.Count;
+}
+
+/// <summary>Rows cut into panels of at most so many, their heights one apart at most, so that no thin last panel is left.</summary>
+internal readonly struct RowSplit
+{
+    private readonly nint height, higher;
+
+    public RowSplit(nint rows, nint most)
+    {
+        Count = (rows + most - 1) / most;
+        (height, higher) = (rows / Count, rows % Count);
+    }
+
+    public nint Count { get; }
+
+    /// <summary>First row of a panel; the higher panels come first. Asked for by every tile, so it does not divide.</summary>
+    public nint Start(nint panel) => (panel * height) + Math.Min(panel, higher);
 }
