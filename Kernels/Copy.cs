@@ -123,8 +123,27 @@ internal static unsafe class CopyKernels
             Buffer.MemoryCopy(s, d, destination.ByteSize, source.ByteSize);
             return;
         }
-        var job = new CopyJob<T> { S = s, D = d, Grid = new RowGrid(destination.Layout, destination.Layout, source.Layout, null) };
+        var grid = new RowGrid(destination.Layout, destination.Layout, source.Layout, null);
+        RowGrid matrices = grid;
+        if (grid.SA == 1 && grid.SB != 1 && grid.Inner >= 4 && matrices.TakeUnitB(out long columns, out long step) && columns >= 4)
+        {
+            Transposed(s, d, matrices, columns, step);
+            return;
+        }
+        var job = new CopyJob<T> { S = s, D = d, Grid = grid };
         job.Chunks = source.Count < 1 << 15 ? 1 : (int)Math.Min(Workers.Chunks(source.Count, 1 << 14), job.Grid.Rows);
+        Workers.Run(job.Chunks, ref job);
+    }
+
+    /// <summary>The innermost dims of source and destination differ: each of the grid's rows is a matrix to be transposed.</summary>
+    private static void Transposed<T>(T* s, T* d, RowGrid grid, long columns, long step) where T : unmanaged
+    {
+        // Many matrices are shared out whole, few are cut along their longer side.
+        bool cutColumns = columns > grid.Inner;
+        long longer = Math.Max(columns, grid.Inner), pieces = grid.Rows >= 16 ? 1 : Math.Max(1, longer / 64);
+        var job = new TransposeJob<T> { S = s, D = d, Grid = grid, Columns = columns, Step = step, Pieces = pieces, CutColumns = cutColumns };
+        long count = grid.Rows * grid.Inner * columns;
+        job.Chunks = count < 1 << 15 ? 1 : (int)Math.Min(Workers.Chunks(count, 1 << 14), grid.Rows * pieces);
         Workers.Run(job.Chunks, ref job);
     }
 
@@ -197,6 +216,42 @@ internal static unsafe class CopyKernels
                         d[i * Grid.SA] = s[i * Grid.SB];
                 Grid.Advance(ref at);
             }
+        }
+    }
+
+    private struct TransposeJob<T> : IJob where T : unmanaged
+    {
+        public T* S, D;
+        public RowGrid Grid;
+        public long Columns, Step, Pieces;
+        public bool CutColumns;
+        public int Chunks;
+
+        public readonly void Run(int chunk)
+        {
+            long item = Workers.Start(Grid.Rows * Pieces, Chunks, chunk), end = Workers.Start(Grid.Rows * Pieces, Chunks, chunk + 1);
+            var at = Grid.At(item / Pieces);
+            for (long piece = item % Pieces; item < end; item++)
+            {
+                long r = 0, rows = Grid.Inner, c = 0, columns = Columns;
+                if (CutColumns)
+                    (c, columns) = Piece(Columns, piece);
+                else
+                    (r, rows) = Piece(Grid.Inner, piece);
+                Transpose.Run(
+                    S + at.B + (r * Grid.SB) + c, (nint)Grid.SB, D + at.A + (c * Step) + r, (nint)Step, (nint)rows, (nint)columns);
+                if (++piece == Pieces)
+                {
+                    piece = 0;
+                    Grid.Advance(ref at);
+                }
+            }
+        }
+
+        private readonly (long Start, long Length) Piece(long side, long piece)
+        {
+            long start = Workers.Start(side, (int)Pieces, (int)piece);
+            return (start, Workers.Start(side, (int)Pieces, (int)piece + 1) - start);
         }
     }
 }

@@ -6,8 +6,9 @@ namespace Native;
 /// Matrix products on the CPU: C[m,n] = (accumulate ? C : 0) + op(A) op(B), all row-major.
 /// </summary>
 /// <remarks>
-/// How a product is cut depends on its shape alone and every element of C is summed in one fixed order over k, so the bits do not
-/// depend on the number of threads. k may be summed in vector lanes; two shapes may therefore round differently.
+/// The algorithm follows from shape and transposes alone, and every element of C is summed in one fixed order over k, so the bits depend
+/// neither on the number of threads nor on the vector width. Some shapes sum k in 64 bytes of lanes, some in blocks: two shapes may
+/// round differently.
 /// </remarks>
 internal static unsafe class Gemm
 {

@@ -16,14 +16,17 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
     where TVec : unmanaged
     where TLanes : struct, ILanes<T, TVec>
 {
-    /// <summary>Below this many rows of C packing B costs more than reading it in place.</summary>
-    private const int DirectRows = 48;
+    /// <summary>Deepest product whose panel of B (128 bytes a row) stays in the second-level cache while the rows of C pass over it.</summary>
+    private const int DirectDepth = 4096;
 
-    /// <summary>Bytes of B that stay in the second-level cache while all rows of C pass over it.</summary>
-    private const int DirectBytes = 256 << 10;
+    /// <summary>Bytes that a third-level cache has room for: of A, read again for every panel of B, and of packed B.</summary>
+    private const long DirectBytes = 8 << 20;
 
-    /// <summary>Up to this many rows or columns of C, dot products beat transposing B.</summary>
-    private const int DotSide = 32;
+    /// <summary>Where the rows of B share cache sets: rows of C, or bytes of B, up to which that is still cheaper than packing B.</summary>
+    private const int CollidingRows = 128, CollidingBytes = 256 << 10;
+
+    /// <summary>The same for A transposed: columns of C.</summary>
+    private const int CollidingColumns = 256;
 
     private static int Width => 2 * TLanes.Count;
 
@@ -52,24 +55,48 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
 
     private static void Multiply(Product<T> p)
     {
-        if (!p.TransA && p.TransB && p.K >= DotLanes<T>.Count && Math.Min(p.M, p.N) <= DotSide)
-            RunDot(p);
-        else if (!p.TransB && p.M == 1)
+        if (!p.TransB && p.M == 1)
             RunRow(p);
-        else if ((!p.TransB && p.M <= DirectRows) || p.K * p.N * sizeof(T) <= DirectBytes)
+        else if (p.K >= DotLanes<T>.Count && DotPays(p))
+            RunDot(p);
+        else if (DirectPays(p))
             RunDirect(p);
         else
             RunPacked(p);
     }
+
+    /// <summary>
+    /// Whether dot products are the faster way, by what was measured: a tile of them runs at 0.8 of the roof and ends with a sum
+    /// worth 64 steps of k; an ordinary tile runs at 0.95, of which 64 bytes filled in part waste the rest; to transpose an operand takes
+    /// as long as 11 rows or columns of the product. The vector width does not come in: the bits must not depend on it.
+    /// </summary>
+    private static bool DotPays(Product<T> p)
+    {
+        double m = p.M, n = p.N, lanes = DotLanes<T>.Count;
+        double dot = (1 + (64 / (double)p.K)) / 0.8 * Math.Ceiling(n / 4) * 4 / n + (p.TransA ? 11 / n : 0) + (p.TransB ? 0 : 11 / m);
+        double tile = Math.Ceiling(n / lanes) * lanes / n / 0.95 + (p.TransB ? 11 / m : 0);
+        return dot < tile;
+    }
+
+    /// <summary>
+    /// Whether the kernel may read A where it lies and B there or in panels: measured faster than blocking wherever the caches hold
+    /// what is read again. A transposed is read across its rows, which costs more out of the second-level cache or where its rows
+    /// share cache sets. The step between rows does not come in: the bits depend on the shape alone.
+    /// </summary>
+    private static bool DirectPays(Product<T> p) => p.K <= DirectDepth
+        && (long)p.M * p.K * sizeof(T) <= (p.TransA ? DirectBytes / 2 : DirectBytes)
+        && (!p.TransA || p.N < CollidingColumns || p.M * sizeof(T) % 4096 != 0)
+        && (!PanelsPay(p) || (long)p.K * p.N * sizeof(T) <= DirectBytes);
+
+    /// <summary>Whether B is rearranged into panels first.</summary>
+    private static bool PanelsPay(Product<T> p) => p.TransB
+        || (p.N * sizeof(T) % 4096 == 0 && p.M > CollidingRows && (long)p.K * p.N * sizeof(T) > CollidingBytes);
 
     private static void Clear(Product<T> p)
     {
         for (nint i = 0; i < p.M; i++)
             new Span<T>(p.C + (i * p.Ldc), checked((int)p.N)).Clear();
     }
-
-    /// <summary>Number of row panels; their heights differ by one at most, so that no thin last panel is left.</summary>
-    private static nint RowPanels(nint rows) => (rows + TLanes.TileRows - 1) / TLanes.TileRows;
 
     private static nint RowStart(nint rows, nint panels, nint panel) => (nint)Workers.Start(rows, (int)panels, (int)panel);
 
@@ -95,4 +122,21 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
     }
 
     private static nint Padded(nint columns) => columns > TLanes.Count ? Width : TLanes.Count;
+}
+
+/// <summary>Rows cut into panels of at most so many, their heights one apart at most, so that no thin last panel is left.</summary>
+internal readonly struct RowSplit
+{
+    private readonly nint height, higher;
+
+    public RowSplit(nint rows, nint most)
+    {
+        Count = (rows + most - 1) / most;
+        (height, higher) = (rows / Count, rows % Count);
+    }
+
+    public nint Count { get; }
+
+    /// <summary>First row of a panel; the higher panels come first. Asked for by every tile, so it does not divide.</summary>
+    public nint Start(nint panel) => (panel * height) + Math.Min(panel, higher);
 }

@@ -22,7 +22,7 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
     /// <summary>Chunks that keep all cores of a large machine busy to the end.</summary>
     private const int ManyChunks = 32;
 
-    private static void RunPacked(Product<T> p)
+    internal static void RunPacked(Product<T> p)
     {
         nint rows = Math.Min(p.M, BlockM), columns = Math.Min(p.N, BlockN);
         // As many blocks of k as fit are packed at once: every packing is a point where all threads wait for each other.
@@ -64,7 +64,8 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
         public nint Row, Rows, Column, Columns, Blocks, FirstBlock, EndBlock;
 
         private bool packing;
-        private nint k0, depth, stepA, rowPanels, columnPanels, rowGroups, columnGroups;
+        private RowSplit panels;
+        private nint k0, depth, stepA, columnPanels, rowGroups, columnGroups;
         private int chunksA, chunksB;
 
         public void Run(bool packB)
@@ -72,19 +73,19 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
             k0 = RowStart(P.K, Blocks, FirstBlock);
             depth = RowStart(P.K, Blocks, EndBlock) - k0;
             stepA = PackedA == null ? P.Lda : StepA(depth);
-            rowPanels = RowPanels(Rows);
+            panels = new RowSplit(Rows, TLanes.TileRows);
             columnPanels = (Columns + Width - 1) / Width;
 
             packing = true;
-            chunksA = PackedA == null ? 0 : (int)Math.Min(rowPanels, Workers.Chunks((long)Rows * depth, PackGrain));
+            chunksA = PackedA == null ? 0 : (int)Math.Min(panels.Count, Workers.Chunks((long)Rows * depth, PackGrain));
             chunksB = packB ? (int)Math.Min(columnPanels, Workers.Chunks((long)Columns * depth, PackGrain)) : 0;
             Workers.Run(chunksA + chunksB, ref this);
 
             packing = false;
             nint wanted = Math.Min(ManyChunks, Workers.Chunks((long)Rows * Columns * depth, GemmDriver.Grain));
-            rowGroups = (rowPanels + ChunkRows - 1) / ChunkRows;
+            rowGroups = (panels.Count + ChunkRows - 1) / ChunkRows;
             columnGroups = Math.Min(columnPanels, Math.Max((columnPanels + ChunkColumns - 1) / ChunkColumns, wanted / rowGroups));
-            rowGroups = Math.Min(rowPanels, Math.Max(rowGroups, wanted / columnGroups));
+            rowGroups = Math.Min(panels.Count, Math.Max(rowGroups, wanted / columnGroups));
             Workers.Run((int)(rowGroups * columnGroups), ref this);
         }
 
@@ -101,13 +102,13 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
         // Block after block of k within a chunk: the panels of a block share cache lines of the source.
         private readonly void PackA(int chunk)
         {
-            nint end = (nint)Workers.Start(rowPanels, chunksA, chunk + 1);
+            nint end = (nint)Workers.Start(panels.Count, chunksA, chunk + 1);
             for (nint block = FirstBlock; block < EndBlock; block++)
             {
                 nint from = RowStart(P.K, Blocks, block), k = RowStart(P.K, Blocks, block + 1) - from, skip = from - k0;
-                for (nint i = (nint)Workers.Start(rowPanels, chunksA, chunk); i < end; i++)
+                for (nint i = (nint)Workers.Start(panels.Count, chunksA, chunk); i < end; i++)
                 {
-                    nint row = RowStart(Rows, rowPanels, i), rows = RowStart(Rows, rowPanels, i + 1) - row;
+                    nint row = panels.Start(i), rows = panels.Start(i + 1) - row;
                     T* panel = PackedA + (row * stepA);
                     if (P.TransA)
                         CopyColumns(panel + (skip * rows), rows, P.A + (from * P.Lda) + Row + row, P.Lda, rows, k);
@@ -155,14 +156,14 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
         {
             bool accumulate = P.Accumulate || kStart > 0;
             nint skip = kStart - k0;
-            nint lastRow = RowStart(rowPanels, rowGroups, rowGroup + 1), lastColumn = RowStart(columnPanels, columnGroups, columnGroup + 1);
+            nint lastRow = RowStart(panels.Count, rowGroups, rowGroup + 1), lastColumn = RowStart(columnPanels, columnGroups, columnGroup + 1);
             for (nint j = RowStart(columnPanels, columnGroups, columnGroup); j < lastColumn; j++)
             {
                 nint column = j * Width, columns = Math.Min(Width, Columns - column);
                 T* b = PackedB + (column * depth) + (skip * Padded(columns));
-                for (nint i = RowStart(rowPanels, rowGroups, rowGroup); i < lastRow; i++)
+                for (nint i = RowStart(panels.Count, rowGroups, rowGroup); i < lastRow; i++)
                 {
-                    nint row = RowStart(Rows, rowPanels, i), rows = RowStart(Rows, rowPanels, i + 1) - row;
+                    nint row = panels.Start(i), rows = panels.Start(i + 1) - row;
                     T* c = P.C + ((Row + row) * P.Ldc) + Column + column;
                     nint rowStep = P.TransA ? 1 : stepA, kStep = !P.TransA ? 1 : PackedA == null ? P.Lda : rows;
                     T* a = PackedA == null ? P.A + ((Row + row) * rowStep) + (kStart * kStep) : PackedA + (row * stepA) + (skip * kStep);

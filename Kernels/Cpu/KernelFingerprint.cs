@@ -17,6 +17,7 @@ internal static unsafe class KernelFingerprint
     [
         (10, 400, 784), (10, 37, 15), (10, 37, 16), (7, 33, 9), (33, 7, 8), (5, 9, 47), (31, 100, 123), (100, 31, 203), (100, 10, 77),
         (1, 200, 70), (1, 1003, 37), (200, 1, 75), (64, 64, 64), (49, 50, 51), (130, 70, 1000), (300, 290, 520), (3, 2, 5),
+        (60, 70, 4200), (131, 1024, 77), (50, 20, 90), (2, 70, 300),
     ];
 
     /// <summary>First line: what the process runs on. Then one line per case and thread count, ending in a 64-bit FNV-1a.</summary>

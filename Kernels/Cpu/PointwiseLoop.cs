@@ -219,6 +219,27 @@ internal struct RowGrid
         return i < 0 || l.Dims[i] == 1 ? 0 : l.Strides[i];
     }
 
+    /// <summary>Takes the dim along which operand b is contiguous out of the rows: n elements, sa apart in operand a. False if there is none.</summary>
+    public bool TakeUnitB(out long n, out long sa)
+    {
+        (n, sa) = (0, 0);
+        for (int i = 0; i < _rank; i++)
+        {
+            if (_sb[i] == 1 && n == 0)
+            {
+                (n, sa) = (_dims[i], _sa[i]);
+                Rows /= n;
+            }
+            else if (n > 0)
+            {
+                (_dims[i - 1], _sa[i - 1], _sb[i - 1], _sc[i - 1]) = (_dims[i], _sa[i], _sb[i], _sc[i]);
+            }
+        }
+        if (n > 0)
+            _rank--;
+        return n > 0;
+    }
+
     public readonly RowPosition At(long row)
     {
         RowPosition p = default;

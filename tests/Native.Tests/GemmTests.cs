@@ -24,15 +24,46 @@ public sealed unsafe class GemmTests
     public void Narrow_double_path_matches_the_triple_loop() => Sweep<double>(Narrow<double, Vector256<double>, F64x4>);
 
     [Fact]
+    public void Every_algorithm_is_right_also_where_it_is_not_chosen()
+    {
+        Algorithms<float, Vector256<float>, F32x8>();
+        Algorithms<double, Vector256<double>, F64x4>();
+        if (Vector512.IsHardwareAccelerated)
+        {
+            Algorithms<float, Vector512<float>, F32x16>();
+            Algorithms<double, Vector512<double>, F64x8>();
+        }
+    }
+
+    private static void Algorithms<T, TVec, TLanes>()
+        where T : unmanaged, IFloatingPointIeee754<T>
+        where TVec : unmanaged
+        where TLanes : struct, ILanes<T, TVec>
+    {
+        Sweep<T>((transA, transB, m, n, k, a, lda, b, ldb, c, ldc, accumulate) => GemmDriver<T, TVec, TLanes>.RunDirect(
+            new(transA, transB, (nint)m, (nint)n, (nint)k, a, (nint)lda, b, (nint)ldb, c, (nint)ldc, accumulate)), 1, 1);
+        Sweep<T>((transA, transB, m, n, k, a, lda, b, ldb, c, ldc, accumulate) => GemmDriver<T, TVec, TLanes>.RunPacked(
+            new(transA, transB, (nint)m, (nint)n, (nint)k, a, (nint)lda, b, (nint)ldb, c, (nint)ldc, accumulate)), 1, 1);
+        Sweep<T>((transA, transB, m, n, k, a, lda, b, ldb, c, ldc, accumulate) => GemmDriver<T, TVec, TLanes>.RunDot(
+            new(transA, transB, (nint)m, (nint)n, (nint)k, a, (nint)lda, b, (nint)ldb, c, (nint)ldc, accumulate)), 1, 16);
+    }
+
+    [Fact]
     public void Products_larger_than_every_block_are_right()
     {
-        // One past BlockM, BlockN and several BlockK, each in turn, so that every blocking loop runs more than once.
+        // One past BlockM, BlockN, DirectDepth and many BlockK, each in turn, so that every blocking loop runs more than once; rows of
+        // 1024 and 2048 floats share cache sets, which both ways of packing treat apart.
         foreach (bool trans in new[] { false, true })
         {
             Check<float>(Gemm.Run<float>, new Case(trans, !trans, 3073, 50, 49, 0, false));
+            Check<float>(Gemm.Run<float>, new Case(true, trans, 3073, 14, 4097, 0, false));
             Check<float>(Gemm.Run<float>, new Case(trans, !trans, 49, 4097, 50, 1, true));
+            Check<float>(Gemm.Run<float>, new Case(trans, false, 14, 4097, 4097, 1, true));
             Check<float>(Gemm.Run<float>, new Case(trans, trans, 60, 61, 1601, 2, true));
+            Check<float>(Gemm.Run<float>, new Case(trans, trans, 250, 260, 4200, 2, true));
+            Check<float>(Gemm.Run<float>, new Case(trans, trans, 256, 70, 8192, 0, true));
             Check<float>(Gemm.Run<float>, new Case(trans, trans, 400, 401, 402, 0, false));
+            Check<float>(Gemm.Run<float>, new Case(trans, false, 131, 1024, 77, 0, false));
         }
     }
 
@@ -139,14 +170,14 @@ public sealed unsafe class GemmTests
         => GemmDriver<T, TVec, TLanes>.Run(
             new(transA, transB, (nint)m, (nint)n, (nint)k, a, (nint)lda, b, (nint)ldb, c, (nint)ldc, accumulate));
 
-    private static void Sweep<T>(Product<T> product) where T : unmanaged, IFloatingPointIeee754<T>
+    private static void Sweep<T>(Product<T> product, int least = 0, int leastK = 0) where T : unmanaged, IFloatingPointIeee754<T>
     {
         int turn = 0;
-        foreach (int m in Sizes)
+        foreach (int m in Sizes.Where(m => m >= least))
         {
-            foreach (int n in Sizes)
+            foreach (int n in Sizes.Where(n => n >= least))
             {
-                foreach (int k in Sizes)
+                foreach (int k in Sizes.Where(k => k >= leastK))
                 {
                     for (int trans = 0; trans < 4; trans++)
                     {
