@@ -27,7 +27,7 @@ public static class Profiler
         long bytes = y.ByteSize;
         foreach (var x in inputs)
             bytes += x?.ByteSize ?? 0;
-        current?.Add(new ProfilerEvent(op, start, elapsed, bytes, flops, shapes));
+        current?.Add(new ProfilerEvent(op, start, elapsed, bytes, flops, shapes), y);
         if (Env.Debug.Value >= 2)
             Line?.Invoke($"{op,-20} {elapsed.TotalMicroseconds,10:F1} us {bytes / Math.Max(elapsed.TotalSeconds, 1e-9) / 1e9,8:F1} GB/s{(Env.Debug.Value >= 3 ? "  " + shapes : "")}");
     }
@@ -67,7 +67,15 @@ public sealed class ProfilerSession : IDisposable
     /// <summary>What was recorded so far, in order.</summary>
     public IReadOnlyList<ProfilerEvent> Events => _events;
 
-    internal void Add(ProfilerEvent e) => _events.Add(e);
+    /// <summary>Called with each operation and its first output while the output is there.</summary>
+    internal Action<ProfilerEvent, Tensor>? Inspect { get; set; }
+
+    internal void Add(ProfilerEvent e, Tensor? y = null)
+    {
+        _events.Add(e);
+        if (y is not null)
+            Inspect?.Invoke(e, y);
+    }
 
     /// <summary>Time by operation, largest first: name, share, total, mean, calls.</summary>
     public string Table()

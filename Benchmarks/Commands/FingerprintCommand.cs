@@ -1,16 +1,28 @@
 using System.CommandLine;
+using System.Runtime.Intrinsics;
 
 namespace Native.Benchmarks;
 
-/// <summary>Hidden verb: prints the hashes of the elementary functions, for the test that compares instruction sets between processes.</summary>
+/// <summary>Hidden verb: prints hashes of the elementary functions, or of the workloads' steps, for the tests that compare instruction sets between processes.</summary>
 internal static class FingerprintCommand
 {
     public static Command Create(Ui ui)
     {
-        var command = new Command("fingerprint", "Hashes of the elementary functions.") { Hidden = true };
-        command.SetAction(_ =>
+        var workloads = new Option<bool>("--workloads") { Description = "Every operation of the workloads' first step instead." };
+        var only = StepsCommand.OnlyOption();
+        var command = new Command("fingerprint", "Hashes of the elementary functions.") { workloads, only };
+        command.Hidden = true;
+        command.SetAction(parse =>
         {
-            ui.Output.Write(MathFnFingerprint.Compute());
+            if (!parse.GetValue(workloads))
+            {
+                ui.Output.Write(MathFnFingerprint.Compute());
+                return App.Success;
+            }
+            ui.Output.WriteLine($"# v512 {Vector512.IsHardwareAccelerated}");
+            foreach (var row in WorkloadTable.Select(parse.GetValue(only)))
+                foreach (string line in WorkloadFingerprint.Lines(row))
+                    ui.Output.WriteLine(line);
             return App.Success;
         });
         return command;

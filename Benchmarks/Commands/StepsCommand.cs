@@ -26,7 +26,8 @@ internal static class StepsCommand
         return command;
     }
 
-    private static Option<string?> OnlyOption() => new("--only")
+    /// <summary>A list of workloads.</summary>
+    public static Option<string?> OnlyOption() => new("--only")
     {
         Description = $"Only these, separated by commas, of {string.Join(", ", WorkloadTable.All.Select(w => w.Name))}.",
         HelpName = "LIST",

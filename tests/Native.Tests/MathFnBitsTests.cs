@@ -48,11 +48,7 @@ public sealed class MathFnBitsTests(ITestOutputHelper output)
     [InlineData("DOTNET_EnableHWIntrinsic", "v256 False fma False")]
     public void BitsAreTheGoldenOnesOnEveryInstructionSet(string switchedOff, string headContains)
     {
-        var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet");
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "native.dll"));
-        start.ArgumentList.Add("fingerprint");
-        if (switchedOff.Length > 0) start.Environment[switchedOff] = "0";
-        string text = RunProcess(start);
+        string text = Native(switchedOff, "fingerprint");
         int end = text.IndexOf('\n', StringComparison.Ordinal);
         output.WriteLine(text[..end]);
         Assert.Contains(headContains, text[..end], StringComparison.Ordinal);
@@ -171,6 +167,16 @@ public sealed class MathFnBitsTests(ITestOutputHelper output)
         using var stream = typeof(MathFn).Assembly.GetManifestResourceStream(name) ?? throw new FileNotFoundException(name);
         using var reader = new StreamReader(stream);
         return reader.ReadToEnd();
+    }
+
+    /// <summary>Runs the command line in a process of its own, with one of the runtime's switches set to 0 unless it is empty; what it printed.</summary>
+    internal static string Native(string switchedOff, params string[] args)
+    {
+        var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet");
+        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "native.dll"));
+        foreach (string arg in args) start.ArgumentList.Add(arg);
+        if (switchedOff.Length > 0) start.Environment[switchedOff] = "0";
+        return RunProcess(start);
     }
 
     private static string RunProcess(ProcessStartInfo start)

@@ -8,14 +8,6 @@ namespace Native.Tests;
 [Collection(WorkersCollection.Name)]
 public sealed class OpBenchTests(ITestOutputHelper output)
 {
-    // The full sizes, with repetitions left out that repeat the same shapes: ascents on the pixels, inner steps.
-    private static Workload Make(WorkloadRow row) => row.Name switch
-    {
-        "arm-cifar" => new ArmCifar(DType.F32, ascents: 1),
-        "meta-mnist" => new MetaMnist(DType.F32, sizes: MetaSizes.Paper with { Tasks = 1, Inner = 2 }),
-        _ => row.Make(DType.F32, 0),
-    };
-
     [Fact]
     public void The_convolutions_of_the_workloads_are_the_rows()
     {
@@ -23,7 +15,7 @@ public sealed class OpBenchTests(ITestOutputHelper output)
         var seen = new HashSet<(ConvRow, string)>();
         foreach (var row in WorkloadTable.All)
         {
-            using var workload = Make(row);
+            using var workload = row.Brief(DType.F32, 0);
             using var session = Profiler.Start();
             StepBench.Losses(workload);
             foreach (var e in session.Events.Where(e => e.Name.StartsWith("conv", StringComparison.Ordinal)).DistinctBy(e => (e.Name, e.Shapes, e.Flops)))
