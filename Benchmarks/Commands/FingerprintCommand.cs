@@ -3,17 +3,26 @@ using System.Runtime.Intrinsics;
 
 namespace Native.Benchmarks;
 
-/// <summary>Hidden verb: prints hashes of the elementary functions, or of the workloads' steps, for the tests that compare instruction sets between processes.</summary>
+/// <summary>
+/// Hidden verb: prints hashes of the elementary functions, of kernels that choose their vector width, or of the workloads' steps, for the tests
+/// that compare instruction sets between processes.
+/// </summary>
 internal static class FingerprintCommand
 {
     public static Command Create(Ui ui)
     {
+        var kernels = new Option<bool>("--kernels") { Description = "Hashes of kernels that choose their vector width, instead." };
         var workloads = new Option<bool>("--workloads") { Description = "Every operation of the workloads' first step instead." };
         var only = StepsCommand.OnlyOption();
-        var command = new Command("fingerprint", "Hashes of the elementary functions.") { workloads, only };
+        var command = new Command("fingerprint", "Hashes of the elementary functions.") { kernels, workloads, only };
         command.Hidden = true;
         command.SetAction(parse =>
         {
+            if (parse.GetValue(kernels))
+            {
+                ui.Output.Write(KernelFingerprint.Compute());
+                return App.Success;
+            }
             if (!parse.GetValue(workloads))
             {
                 ui.Output.Write(MathFnFingerprint.Compute());

@@ -35,9 +35,6 @@ internal readonly record struct ConvShape(
         2 * Batch * Filters * ChannelsPerGroup
         * UsefulTaps(Height, OutH, KernelH, StrideH, PadH, DilationH) * UsefulTaps(Width, OutW, KernelW, StrideW, PadW, DilationW);
 
-    /// <summary>True when the columns of the convolution are its input as it stands.</summary>
-    public bool IsPointwise => (KernelH, KernelW, StrideH, StrideW, PadH, PadW) == (1, 1, 1, 1, 0, 0);
-
     /// <summary>Output size of one dim; 0 when the kernel does not fit.</summary>
     public static long OutSize(long size, long kernel, long stride, long pad, long dilation)
     {

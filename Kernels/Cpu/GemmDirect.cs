@@ -5,7 +5,7 @@ namespace Native;
 /// <content>Small and thin products: the kernels read A and B where they lie.</content>
 internal static unsafe partial class GemmDriver<T, TVec, TLanes>
 {
-    /// <summary>B is [k,n] and not transposed; A either way.</summary>
+    /// <summary>B [k,n] as it lies, or transposed into panels first; A either way.</summary>
     private static void RunDirect(Product<T> p)
     {
         DirectJob job = new()
@@ -17,15 +17,38 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
             RowsOuter = p.K * p.N * sizeof(T) <= 48 << 10,
         };
         nint ragged = p.N % Width;
-        if (ragged % TLanes.Count != 0)
+        if (p.TransB)
+        {
+            job.Packed = Scratch.Get<T>(Scratch.Slot.GemmB, (p.N + Width) * p.K);
+            PackJob pack = new() { P = p, Packed = job.Packed, ColumnPanels = job.ColumnPanels };
+            pack.Chunks = (int)Math.Min(pack.ColumnPanels, Workers.Chunks((long)p.N * p.K, PackGrain));
+            Workers.Run(pack.Chunks, ref pack);
+        }
+        else if (ragged % TLanes.Count != 0)
         {
             // A full vector at the last columns would read past the end of B.
             job.Edge = Scratch.Get<T>(Scratch.Slot.GemmEdge, p.K * Padded(ragged));
-            CopyColumns(job.Edge, Padded(ragged), p.B + (p.N - ragged), p.Ldb, ragged, p.K);
+            PackB(job.Edge, p, p.N - ragged, ragged, 0, p.K);
         }
         nint tiles = job.RowPanels * job.ColumnPanels;
         job.Chunks = (int)Math.Min(tiles, Workers.Chunks((long)p.M * p.N * p.K, GemmDriver.Grain));
         Workers.Run(job.Chunks, ref job);
+    }
+
+    /// <summary>All of B into panels.</summary>
+    private struct PackJob : IJob
+    {
+        public Product<T> P;
+        public T* Packed;
+        public nint ColumnPanels;
+        public int Chunks;
+
+        public readonly void Run(int chunk)
+        {
+            nint end = (nint)Workers.Start(ColumnPanels, Chunks, chunk + 1);
+            for (nint j = (nint)Workers.Start(ColumnPanels, Chunks, chunk); j < end; j++)
+                PackB(Packed + (j * Width * P.K), P, j * Width, Math.Min(Width, P.N - (j * Width)), 0, P.K);
+        }
     }
 
     private struct DirectJob : IJob
@@ -33,7 +56,7 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
         public Product<T> P;
         public nint RowPanels, ColumnPanels;
         public bool RowsOuter;
-        public T* Edge;
+        public T* Edge, Packed;
         public int Chunks;
 
         public readonly void Run(int chunk)
@@ -47,8 +70,8 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
                 nint row = RowStart(P.M, RowPanels, i), rows = RowStart(P.M, RowPanels, i + 1) - row;
                 nint column = j * Width, columns = Math.Min(Width, P.N - column);
                 bool ragged = columns % TLanes.Count != 0;
-                T* b = ragged ? Edge : P.B + column;
-                nint ldb = ragged ? Padded(columns) : P.Ldb;
+                T* b = Packed != null ? Packed + (column * P.K) : ragged ? Edge : P.B + column;
+                nint ldb = Packed != null || ragged ? Padded(columns) : P.Ldb;
                 Tile(rows, columns, P.K, P.A + (row * rowStep), rowStep, kStep, b, ldb, P.C + (row * P.Ldc) + column, P.Ldc, P.Accumulate);
             }
         }
@@ -76,7 +99,7 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
 
         public readonly void Run(int chunk)
         {
-            T* sums = Scratch.Get<T>(Scratch.Slot.GemmTile, TLanes.DotRows * 4 * TLanes.Count);
+            T* sums = Scratch.Get<T>(Scratch.Slot.GemmTile, TLanes.DotRows * 4 * DotLanes<T>.Count);
             nint tiles = RowPanels * ColumnPanels;
             nint end = (nint)Workers.Start(tiles, Chunks, chunk + 1);
             // The smaller matrix is walked in the inner loop: it stays cached while the larger one passes by once.
@@ -96,9 +119,9 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddUp(T* sums, nint rows, nint columns, T* c, nint ldc, bool accumulate)
     {
-        for (nint i = 0; i < rows; i++, c += ldc, sums += 4 * TLanes.Count)
+        for (nint i = 0; i < rows; i++, c += ldc, sums += 4 * DotLanes<T>.Count)
         {
-            TLanes.SumFour(sums, sums);
+            DotLanes<T>.SumFour(sums, sums);
             for (nint j = 0; j < columns; j++)
                 c[j] = accumulate ? c[j] + sums[j] : sums[j];
         }

@@ -52,11 +52,11 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
 
     private static void Multiply(Product<T> p)
     {
-        if (!p.TransA && p.TransB && p.K >= TLanes.Count && Math.Min(p.M, p.N) <= DotSide)
+        if (!p.TransA && p.TransB && p.K >= DotLanes<T>.Count && Math.Min(p.M, p.N) <= DotSide)
             RunDot(p);
         else if (!p.TransB && p.M == 1)
             RunRow(p);
-        else if (!p.TransB && (p.M <= DirectRows || p.K * p.N * sizeof(T) <= DirectBytes))
+        else if ((!p.TransB && p.M <= DirectRows) || p.K * p.N * sizeof(T) <= DirectBytes)
             RunDirect(p);
         else
             RunPacked(p);

@@ -188,43 +188,41 @@ internal static unsafe class GemmKernels<T, TVec, TLanes>
     }
 
     /// <summary>
-    /// Dot products of <paramref name="rows"/> rows of A with 4 rows of B, k contiguous in both and at least one vector long. Writes the
-    /// lane sums, still to be added up, as [rows][4] vectors to <paramref name="sums"/>. With <paramref name="columns"/> below 4 the
-    /// last row of B is read again in place of the missing ones.
+    /// Dot products of <paramref name="rows"/> rows of A with 4 rows of B, k contiguous in both and at least DotLanes long. Writes the
+    /// lanes, still to be added up, as [rows][4][DotLanes] to <paramref name="sums"/>. With <paramref name="columns"/> below 4 the last
+    /// row of B is read again in place of the missing ones.
     /// </summary>
     public static void Dot(int rows, int columns, nint k, T* a, nint lda, T* b, nint ldb, T* sums)
     {
         T* b1 = b + (Math.Min(1, columns - 1) * ldb), b2 = b + (Math.Min(2, columns - 1) * ldb), b3 = b + (Math.Min(3, columns - 1) * ldb);
-        switch (rows)
+        // A narrow vector does its part of the lanes and then goes over k again for the rest.
+        for (int lane = 0; lane < DotLanes<T>.Count; lane += TLanes.Count)
         {
-            case 1: Dot<N1>(k, a, lda, b, b1, b2, b3, sums); break;
-            case 2: Dot<N2>(k, a, lda, b, b1, b2, b3, sums); break;
-            case 3: Dot<N3>(k, a, lda, b, b1, b2, b3, sums); break;
-            case 4: Dot<N4>(k, a, lda, b, b1, b2, b3, sums); break;
-            case 5: Dot<N5>(k, a, lda, b, b1, b2, b3, sums); break;
-            default: throw new ArgumentOutOfRangeException(nameof(rows), rows, "A dot tile has 1 to 5 rows.");
+            switch (rows)
+            {
+                case 1: Dot<N1>(lane, k, a, lda, b, b1, b2, b3, sums); break;
+                case 2: Dot<N2>(lane, k, a, lda, b, b1, b2, b3, sums); break;
+                case 3: Dot<N3>(lane, k, a, lda, b, b1, b2, b3, sums); break;
+                case 4: Dot<N4>(lane, k, a, lda, b, b1, b2, b3, sums); break;
+                case 5: Dot<N5>(lane, k, a, lda, b, b1, b2, b3, sums); break;
+                default: throw new ArgumentOutOfRangeException(nameof(rows), rows, "A dot tile has 1 to 5 rows.");
+            }
         }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Dot<TRows>(nint k, T* a, nint lda, T* b0, T* b1, T* b2, T* b3, T* sums) where TRows : struct, INumber
+    private static void Dot<TRows>(int lane, nint k, T* a, nint lda, T* b0, T* b1, T* b2, T* b3, T* sums) where TRows : struct, INumber
     {
         TVec c00 = default, c01 = default, c02 = default, c03 = default;
         TVec c10 = default, c11 = default, c12 = default, c13 = default;
         TVec c20 = default, c21 = default, c22 = default, c23 = default;
         TVec c30 = default, c31 = default, c32 = default, c33 = default;
         TVec c40 = default, c41 = default, c42 = default, c43 = default;
+        a += lane; b0 += lane; b1 += lane; b2 += lane; b3 += lane;
         T* a1 = a + lda, a2 = a + (2 * lda), a3 = a + (3 * lda), a4 = a + (4 * lda);
-        nint last = k - TLanes.Count;
-        int skip = 0;
-        for (nint p = 0; p < k; p += TLanes.Count)
+        nint last = k - DotLanes<T>.Count, p = 0;
+        for (; p <= last; p += DotLanes<T>.Count)
         {
-            if (p > last)
-            {
-                // The ragged end: step back to the last full vector and blank, on both sides, what has been counted already.
-                skip = (int)(p - last);
-                break;
-            }
             TVec y0 = TLanes.Load(b0 + p), y1 = TLanes.Load(b1 + p), y2 = TLanes.Load(b2 + p), y3 = TLanes.Load(b3 + p);
             {
                 TVec x = TLanes.Load(a + p);
@@ -256,8 +254,10 @@ internal static unsafe class GemmKernels<T, TVec, TLanes>
                 c42 = TLanes.Fma(x, y2, c42); c43 = TLanes.Fma(x, y3, c43);
             }
         }
-        if (skip > 0)
+        if (p < k)
         {
+            // The ragged end: step back to the last full lanes and blank, on both sides, what has been counted already.
+            int skip = (int)(p - last) - lane;
             TVec y0 = TLanes.From(TLanes.Load(b0 + last), skip), y1 = TLanes.From(TLanes.Load(b1 + last), skip);
             TVec y2 = TLanes.From(TLanes.Load(b2 + last), skip), y3 = TLanes.From(TLanes.Load(b3 + last), skip);
             {
@@ -290,20 +290,21 @@ internal static unsafe class GemmKernels<T, TVec, TLanes>
                 c42 = TLanes.Fma(x, y2, c42); c43 = TLanes.Fma(x, y3, c43);
             }
         }
+        sums += lane;
         Put(c00, c01, c02, c03, sums);
-        if (TRows.Value > 1) Put(c10, c11, c12, c13, sums + (4 * TLanes.Count));
-        if (TRows.Value > 2) Put(c20, c21, c22, c23, sums + (8 * TLanes.Count));
-        if (TRows.Value > 3) Put(c30, c31, c32, c33, sums + (12 * TLanes.Count));
-        if (TRows.Value > 4) Put(c40, c41, c42, c43, sums + (16 * TLanes.Count));
+        if (TRows.Value > 1) Put(c10, c11, c12, c13, sums + (4 * DotLanes<T>.Count));
+        if (TRows.Value > 2) Put(c20, c21, c22, c23, sums + (8 * DotLanes<T>.Count));
+        if (TRows.Value > 3) Put(c30, c31, c32, c33, sums + (12 * DotLanes<T>.Count));
+        if (TRows.Value > 4) Put(c40, c41, c42, c43, sums + (16 * DotLanes<T>.Count));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Put(TVec v0, TVec v1, TVec v2, TVec v3, T* sums)
     {
         TLanes.Store(v0, sums);
-        TLanes.Store(v1, sums + TLanes.Count);
-        TLanes.Store(v2, sums + (2 * TLanes.Count));
-        TLanes.Store(v3, sums + (3 * TLanes.Count));
+        TLanes.Store(v1, sums + DotLanes<T>.Count);
+        TLanes.Store(v2, sums + (2 * DotLanes<T>.Count));
+        TLanes.Store(v3, sums + (3 * DotLanes<T>.Count));
     }
 
     /// <summary>y += the sum of x[i] times row i of B, for 1 or 8 rows, in ascending i for every element.</summary>
@@ -336,7 +337,7 @@ internal static unsafe class GemmKernels<T, TVec, TLanes>
         for (; j < columns; j++)
         {
             for (nint i = 0; i < TRows.Value; i++)
-                y[j] += x[i] * b[(i * ldb) + j];
+                y[j] = T.MultiplyAddEstimate(x[i], b[(i * ldb) + j], y[j]); // rounded as the vectors are
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -29,9 +30,6 @@ internal unsafe interface ILanes<T, TVec> where T : unmanaged where TVec : unman
     static abstract TVec Fma(TVec x, TVec y, TVec z);
     static abstract TVec Add(TVec x, TVec y);
 
-    /// <summary>Writes the lane sums of the four vectors at <paramref name="from"/>; <paramref name="to"/> may be the same place.</summary>
-    static abstract void SumFour(T* from, T* to);
-
     /// <summary>Lanes from <paramref name="first"/> on, zero below.</summary>
     static abstract TVec From(TVec x, int first);
 }
@@ -53,14 +51,8 @@ internal readonly unsafe struct F32x16 : ILanes<float, Vector512<float>>
         Vector512.FusedMultiplyAdd(x, y, z);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Add(Vector512<float> x, Vector512<float> y) => x + y;
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void SumFour(float* from, float* to) =>
-        LaneSums.Store(Half(from), Half(from + 16), Half(from + 32), Half(from + 48), to);
     public static Vector512<float> From(Vector512<float> x, int first) =>
         x & Vector512.GreaterThanOrEqual(Vector512<float>.Indices, Vector512.Create((float)first));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Half(float* p) => Vector256.Load(p) + Vector256.Load(p + 8);
 }
 
 internal readonly unsafe struct F64x8 : ILanes<double, Vector512<double>>
@@ -80,12 +72,6 @@ internal readonly unsafe struct F64x8 : ILanes<double, Vector512<double>>
         Vector512.FusedMultiplyAdd(x, y, z);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<double> Add(Vector512<double> x, Vector512<double> y) => x + y;
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void SumFour(double* from, double* to)
-    {
-        for (int i = 0; i < 4; i++)
-            to[i] = Vector512.Sum(Vector512.Load(from + (i * 8)));
-    }
     public static Vector512<double> From(Vector512<double> x, int first) =>
         x & Vector512.GreaterThanOrEqual(Vector512<double>.Indices, Vector512.Create((double)first));
 }
@@ -108,9 +94,6 @@ internal readonly unsafe struct F32x8 : ILanes<float, Vector256<float>>
         Vector256.MultiplyAddEstimate(x, y, z);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Add(Vector256<float> x, Vector256<float> y) => x + y;
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void SumFour(float* from, float* to) =>
-        LaneSums.Store(Vector256.Load(from), Vector256.Load(from + 8), Vector256.Load(from + 16), Vector256.Load(from + 24), to);
     public static Vector256<float> From(Vector256<float> x, int first) =>
         x & Vector256.GreaterThanOrEqual(Vector256<float>.Indices, Vector256.Create((float)first));
 }
@@ -133,31 +116,47 @@ internal readonly unsafe struct F64x4 : ILanes<double, Vector256<double>>
         Vector256.MultiplyAddEstimate(x, y, z);
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<double> Add(Vector256<double> x, Vector256<double> y) => x + y;
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void SumFour(double* from, double* to)
-    {
-        for (int i = 0; i < 4; i++)
-            to[i] = Vector256.Sum(Vector256.Load(from + (i * 4)));
-    }
     public static Vector256<double> From(Vector256<double> x, int first) =>
         x & Vector256.GreaterThanOrEqual(Vector256<double>.Indices, Vector256.Create((double)first));
 }
 
-/// <summary>Four sums at once: the last steps add across four vectors instead of within each, a third of the instructions.</summary>
-internal static unsafe class LaneSums
+/// <summary>
+/// Sums of dot products: k is summed in 64 bytes of lanes whatever the vector width, and the lanes meet in the tree of
+/// <see cref="Lanes"/>, so that the bits are the same with every instruction set.
+/// </summary>
+internal static unsafe class DotLanes<T> where T : unmanaged, INumberBase<T>
 {
+    public static int Count => 64 / sizeof(T);
+
+    /// <summary>Adds up the lanes of the four sums at <paramref name="from"/>; <paramref name="to"/> may be the same place.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Store(Vector256<float> x0, Vector256<float> x1, Vector256<float> x2, Vector256<float> x3, float* to)
+    public static void SumFour(T* from, T* to)
     {
-        if (!Sse.IsSupported)
+        if (typeof(T) == typeof(float) && Sse.IsSupported)
         {
-            (to[0], to[1], to[2], to[3]) = (Vector256.Sum(x0), Vector256.Sum(x1), Vector256.Sum(x2), Vector256.Sum(x3));
+            // The last steps add across four vectors instead of within each: a third of the instructions.
+            float* f = (float*)from;
+            Vector128<float> y0 = Quarter(f), y1 = Quarter(f + 16), y2 = Quarter(f + 32), y3 = Quarter(f + 48);
+            Vector128<float> pairs01 = Sse.UnpackLow(y0, y1) + Sse.UnpackHigh(y0, y1);
+            Vector128<float> pairs23 = Sse.UnpackLow(y2, y3) + Sse.UnpackHigh(y2, y3);
+            (Sse.MoveLowToHigh(pairs01, pairs23) + Sse.MoveHighToLow(pairs23, pairs01)).Store((float*)to);
             return;
         }
-        Vector128<float> y0 = x0.GetLower() + x0.GetUpper(), y1 = x1.GetLower() + x1.GetUpper();
-        Vector128<float> y2 = x2.GetLower() + x2.GetUpper(), y3 = x3.GetLower() + x3.GetUpper();
-        Vector128<float> pairs01 = Sse.UnpackLow(y0, y1) + Sse.UnpackHigh(y0, y1);
-        Vector128<float> pairs23 = Sse.UnpackLow(y2, y3) + Sse.UnpackHigh(y2, y3);
-        (Sse.MoveLowToHigh(pairs01, pairs23) + Sse.MoveHighToLow(pairs23, pairs01)).Store(to);
+        for (int i = 0; i < 4; i++, from += Count)
+        {
+            for (int half = Count / 2; half > 0; half /= 2)
+            {
+                for (int lane = 0; lane < half; lane++)
+                    from[lane] += from[lane + half];
+            }
+            to[i] = *from;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Quarter(float* p)
+    {
+        Vector256<float> half = Vector256.Load(p) + Vector256.Load(p + 8);
+        return half.GetLower() + half.GetUpper();
     }
 }

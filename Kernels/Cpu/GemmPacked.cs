@@ -10,24 +10,31 @@ namespace Native;
 /// </content>
 internal static unsafe partial class GemmDriver<T, TVec, TLanes>
 {
-    /// <summary>Depth of a block: a panel of B is then 32 KiB and stays in the first-level cache while panels of A pass.</summary>
+    /// <summary>Depth of a tile: a panel of B is then 32 KiB and stays in the first-level cache while panels of A pass.</summary>
     private const int BlockK = 256;
 
-    /// <summary>Rows of packed A and columns of packed B held at once.</summary>
-    private const int BlockM = 3072, BlockN = 4096;
+    /// <summary>Rows of A and columns of B held at once, and elements of both together.</summary>
+    private const int BlockM = 3072, BlockN = 4096, BlockElements = 1 << 19;
 
-    /// <summary>Row panels (A stays in the second-level cache) and column panels of one chunk.</summary>
+    /// <summary>Row panels (A stays in the second-level cache) and column panels of one chunk, at most.</summary>
     private const int ChunkRows = 16, ChunkColumns = 8;
+
+    /// <summary>Chunks that keep all cores of a large machine busy to the end.</summary>
+    private const int ManyChunks = 32;
 
     private static void RunPacked(Product<T> p)
     {
-        nint blocksK = (p.K + BlockK - 1) / BlockK;
-        nint deepest = (p.K + blocksK - 1) / blocksK;
-        T* packedA = Scratch.Get<T>(Scratch.Slot.GemmA, Math.Min(p.M, BlockM) * StepA(deepest));
-        T* packedB = Scratch.Get<T>(Scratch.Slot.GemmB, (Math.Min(p.N, BlockN) + Width) * deepest);
+        nint rows = Math.Min(p.M, BlockM), columns = Math.Min(p.N, BlockN);
+        // As many blocks of k as fit are packed at once: every packing is a point where all threads wait for each other.
+        nint blocks = (p.K + BlockK - 1) / BlockK, atOnce = Math.Max(1, BlockElements / ((rows + columns) * BlockK));
+        nint rounds = (blocks + atOnce - 1) / atOnce;
+        nint deepest = Math.Min(p.K, (RowStart(p.K, blocks, 1) + 1) * ((blocks + rounds - 1) / rounds));
+        bool inPlace = !Collides(p.Lda);
+        T* packedA = inPlace ? null : Scratch.Get<T>(Scratch.Slot.GemmA, rows * StepA(deepest));
+        T* packedB = Scratch.Get<T>(Scratch.Slot.GemmB, (columns + Width) * deepest);
         for (nint column = 0; column < p.N; column += BlockN)
         {
-            for (nint block = 0; block < blocksK; block++)
+            for (nint round = 0; round < rounds; round++)
             {
                 for (nint row = 0; row < p.M; row += BlockM)
                 {
@@ -40,9 +47,9 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
                         Rows = Math.Min(BlockM, p.M - row),
                         Column = column,
                         Columns = Math.Min(BlockN, p.N - column),
-                        K0 = RowStart(p.K, blocksK, block),
-                        K = RowStart(p.K, blocksK, block + 1) - RowStart(p.K, blocksK, block),
-                        Accumulate = p.Accumulate || block > 0,
+                        Blocks = blocks,
+                        FirstBlock = RowStart(blocks, rounds, round),
+                        EndBlock = RowStart(blocks, rounds, round + 1),
                     };
                     job.Run(packB: row == 0);
                 }
@@ -50,46 +57,36 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
         }
     }
 
-    /// <summary>
-    /// Elements between rows of packed A: whole cache lines, an odd number of them, so that the rows of a tile do not all fall
-    /// into the same few sets of the first-level cache.
-    /// </summary>
-    private static nint StepA(nint k)
-    {
-        nint line = 64 / sizeof(T);
-        return (((k + line - 1) / line) | 1) * line;
-    }
-
     private struct PackedJob : IJob
     {
         public Product<T> P;
         public T* PackedA, PackedB;
-        public nint Row, Rows, Column, Columns, K0, K;
-        public bool Accumulate;
+        public nint Row, Rows, Column, Columns, Blocks, FirstBlock, EndBlock;
 
         private bool packing;
-        private nint stepA, rowPanels, columnPanels, rowGroups, columnGroups;
+        private nint k0, depth, stepA, rowPanels, columnPanels, rowGroups, columnGroups;
         private int chunksA, chunksB;
 
         public void Run(bool packB)
         {
-            stepA = StepA(K);
+            k0 = RowStart(P.K, Blocks, FirstBlock);
+            depth = RowStart(P.K, Blocks, EndBlock) - k0;
+            stepA = PackedA == null ? P.Lda : StepA(depth);
             rowPanels = RowPanels(Rows);
             columnPanels = (Columns + Width - 1) / Width;
 
             packing = true;
-            chunksA = (int)Math.Min(rowPanels, Workers.Chunks((long)Rows * K, PackGrain));
-            chunksB = packB ? (int)Math.Min(columnPanels, Workers.Chunks((long)Columns * K, PackGrain)) : 0;
+            chunksA = PackedA == null ? 0 : (int)Math.Min(rowPanels, Workers.Chunks((long)Rows * depth, PackGrain));
+            chunksB = packB ? (int)Math.Min(columnPanels, Workers.Chunks((long)Columns * depth, PackGrain)) : 0;
             Workers.Run(chunksA + chunksB, ref this);
 
             packing = false;
+            nint wanted = Math.Min(ManyChunks, Workers.Chunks((long)Rows * Columns * depth, GemmDriver.Grain));
             rowGroups = (rowPanels + ChunkRows - 1) / ChunkRows;
-            columnGroups = (columnPanels + ChunkColumns - 1) / ChunkColumns;
+            columnGroups = Math.Min(columnPanels, Math.Max((columnPanels + ChunkColumns - 1) / ChunkColumns, wanted / rowGroups));
+            rowGroups = Math.Min(rowPanels, Math.Max(rowGroups, wanted / columnGroups));
             Workers.Run((int)(rowGroups * columnGroups), ref this);
         }
-
-        /// <summary>Elements moved that are worth a chunk.</summary>
-        private const int PackGrain = 16 << 10;
 
         public readonly void Run(int chunk)
         {
@@ -101,30 +98,37 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
                 PackB(chunk - chunksA);
         }
 
+        // Block after block of k within a chunk: the panels of a block share cache lines of the source.
         private readonly void PackA(int chunk)
         {
             nint end = (nint)Workers.Start(rowPanels, chunksA, chunk + 1);
-            for (nint i = (nint)Workers.Start(rowPanels, chunksA, chunk); i < end; i++)
+            for (nint block = FirstBlock; block < EndBlock; block++)
             {
-                nint row = RowStart(Rows, rowPanels, i), rows = RowStart(Rows, rowPanels, i + 1) - row;
-                if (P.TransA)
-                    CopyColumns(PackedA + (row * stepA), rows, P.A + (K0 * P.Lda) + Row + row, P.Lda, rows, K);
-                else
-                    CopyRows(PackedA + (row * stepA), stepA, P.A + ((Row + row) * P.Lda) + K0, P.Lda, rows, K);
+                nint from = RowStart(P.K, Blocks, block), k = RowStart(P.K, Blocks, block + 1) - from, skip = from - k0;
+                for (nint i = (nint)Workers.Start(rowPanels, chunksA, chunk); i < end; i++)
+                {
+                    nint row = RowStart(Rows, rowPanels, i), rows = RowStart(Rows, rowPanels, i + 1) - row;
+                    T* panel = PackedA + (row * stepA);
+                    if (P.TransA)
+                        CopyColumns(panel + (skip * rows), rows, P.A + (from * P.Lda) + Row + row, P.Lda, rows, k);
+                    else
+                        CopyRows(panel + skip, stepA, P.A + ((Row + row) * P.Lda) + from, P.Lda, rows, k);
+                }
             }
         }
 
         private readonly void PackB(int chunk)
         {
             nint end = (nint)Workers.Start(columnPanels, chunksB, chunk + 1);
-            for (nint j = (nint)Workers.Start(columnPanels, chunksB, chunk); j < end; j++)
+            for (nint block = FirstBlock; block < EndBlock; block++)
             {
-                nint column = j * Width, columns = Math.Min(Width, Columns - column);
-                T* panel = PackedB + (column * K);
-                if (P.TransB)
-                    Transpose(panel, Padded(columns), P.B + ((Column + column) * P.Ldb) + K0, P.Ldb, columns, K);
-                else
-                    CopyColumns(panel, Padded(columns), P.B + (K0 * P.Ldb) + Column + column, P.Ldb, columns, K);
+                nint from = RowStart(P.K, Blocks, block), k = RowStart(P.K, Blocks, block + 1) - from, skip = from - k0;
+                for (nint j = (nint)Workers.Start(columnPanels, chunksB, chunk); j < end; j++)
+                {
+                    nint column = j * Width, columns = Math.Min(Width, Columns - column);
+                    T* panel = PackedB + (column * depth) + (skip * Padded(columns));
+                    GemmDriver<T, TVec, TLanes>.PackB(panel, P, Column + column, columns, from, k);
+                }
             }
         }
 
@@ -140,21 +144,30 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
             }
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private readonly void Multiply(nint rowGroup, nint columnGroup)
         {
+            for (nint block = FirstBlock; block < EndBlock; block++)
+                Multiply(rowGroup, columnGroup, RowStart(P.K, Blocks, block), RowStart(P.K, Blocks, block + 1));
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly void Multiply(nint rowGroup, nint columnGroup, nint kStart, nint kEnd)
+        {
+            bool accumulate = P.Accumulate || kStart > 0;
+            nint skip = kStart - k0;
             nint lastRow = RowStart(rowPanels, rowGroups, rowGroup + 1), lastColumn = RowStart(columnPanels, columnGroups, columnGroup + 1);
             for (nint j = RowStart(columnPanels, columnGroups, columnGroup); j < lastColumn; j++)
             {
                 nint column = j * Width, columns = Math.Min(Width, Columns - column);
+                T* b = PackedB + (column * depth) + (skip * Padded(columns));
                 for (nint i = RowStart(rowPanels, rowGroups, rowGroup); i < lastRow; i++)
                 {
                     nint row = RowStart(Rows, rowPanels, i), rows = RowStart(Rows, rowPanels, i + 1) - row;
                     T* c = P.C + ((Row + row) * P.Ldc) + Column + column;
-                    nint rowStep = P.TransA ? 1 : stepA, kStep = P.TransA ? rows : 1;
-                    T* a = PackedA + (row * stepA), b = PackedB + (column * K);
+                    nint rowStep = P.TransA ? 1 : stepA, kStep = !P.TransA ? 1 : PackedA == null ? P.Lda : rows;
+                    T* a = PackedA == null ? P.A + ((Row + row) * rowStep) + (kStart * kStep) : PackedA + (row * stepA) + (skip * kStep);
                     Prefetch(c, P.Ldc, rows);
-                    Tile(rows, columns, K, a, rowStep, kStep, b, Padded(columns), c, P.Ldc, Accumulate);
+                    Tile(rows, columns, kEnd - kStart, a, rowStep, kStep, b, Padded(columns), c, P.Ldc, accumulate);
                 }
             }
         }

@@ -1,12 +1,35 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 
 namespace Native;
 
-/// <content>The rearrangements of <c>RunPacked</c>: all write panels of [k][padded], zero beyond the width, except CopyRows.</content>
+/// <content>Panels: a strip of a matrix as [k][step], what lies beyond the strip's width left undefined.</content>
 internal static unsafe partial class GemmDriver<T, TVec, TLanes>
 {
+    /// <summary>Elements moved that are worth a chunk.</summary>
+    private const int PackGrain = 16 << 10;
+
+    /// <summary>
+    /// Elements from row to row of packed A: whole cache lines, an odd number of them, so that the rows of a tile do not all fall
+    /// into the same few sets of the first-level cache.
+    /// </summary>
+    private static nint StepA(nint k)
+    {
+        nint line = 64 / sizeof(T);
+        return (((k + line - 1) / line) | 1) * line;
+    }
+
+    /// <summary>Whether rows this far apart share so few sets of the first-level cache that a tile's rows push each other out.</summary>
+    private static bool Collides(nint step) => step * sizeof(T) % 1024 == 0;
+
+    /// <summary>Columns of one panel of B, rows k0 to k0 + k, whichever way B is stored.</summary>
+    private static void PackB(T* dest, Product<T> p, nint column, nint columns, nint k0, nint k)
+    {
+        if (p.TransB)
+            Transpose.Run(p.B + (column * p.Ldb) + k0, p.Ldb, dest, Padded(columns), columns, k);
+        else
+            CopyColumns(dest, Padded(columns), p.B + (k0 * p.Ldb) + column, p.Ldb, columns, k);
+    }
+
     /// <summary>dest[i * step + p] = source[i * ld + p].</summary>
     private static void CopyRows(T* dest, nint step, T* source, nint ld, nint rows, nint k)
     {
@@ -14,72 +37,25 @@ internal static unsafe partial class GemmDriver<T, TVec, TLanes>
             new ReadOnlySpan<T>(source + (i * ld), (int)k).CopyTo(new Span<T>(dest + (i * step), (int)k));
     }
 
-    /// <summary>dest[p * padded + i] = source[p * ld + i]: the panel's columns are neighbours in memory.</summary>
+    /// <summary>dest[p * step + i] = source[p * ld + i]: the panel's columns, two vectors at most, are neighbours in memory.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void CopyColumns(T* dest, nint padded, T* source, nint ld, nint width, nint k)
+    private static void CopyColumns(T* dest, nint step, T* source, nint ld, nint width, nint k)
     {
-        nint p = 0;
-        if (width == Width)
+        // Whole vectors take neighbours along, which the next rows overwrite or nobody reads; not so where they would leave the matrix
+        // or the panel.
+        bool two = width > TLanes.Count;
+        nint copied = two ? Width : TLanes.Count, p = 0;
+        nint lastSource = ((k - 1) * ld) + width - copied, lastDest = (k * step) - copied;
+        for (; p < k && p * ld <= lastSource && p * step <= lastDest; p++)
         {
-            for (; p < k; p++)
-            {
-                TLanes.Store(TLanes.Load(source + (p * ld)), dest + (p * padded));
-                TLanes.Store(TLanes.Load(source + (p * ld) + TLanes.Count), dest + (p * padded) + TLanes.Count);
-            }
-        }
-        else if (width == padded && width <= TLanes.Count)
-        {
-            // Full vectors spill into what the next rows overwrite; the last rows, where that would leave the panel or the matrix, follow.
-            for (; p < k && (p * padded) + TLanes.Count <= k * padded && (p * ld) + TLanes.Count <= ((k - 1) * ld) + width; p++)
-                TLanes.Store(TLanes.Load(source + (p * ld)), dest + (p * padded));
+            TLanes.Store(TLanes.Load(source + (p * ld)), dest + (p * step));
+            if (two)
+                TLanes.Store(TLanes.Load(source + (p * ld) + TLanes.Count), dest + (p * step) + TLanes.Count);
         }
         for (; p < k; p++)
         {
             for (nint i = 0; i < width; i++)
-                dest[(p * padded) + i] = source[(p * ld) + i];
-            for (nint i = width; i < padded; i++)
-                dest[(p * padded) + i] = T.Zero;
-        }
-    }
-
-    /// <summary>dest[p * padded + i] = source[i * ld + p]: every column of the panel is contiguous in memory.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Transpose(T* dest, nint padded, T* source, nint ld, nint width, nint k)
-    {
-        nint doneK = 0, doneColumns = 0;
-        if (typeof(T) == typeof(float) && Sse.IsSupported)
-        {
-            (doneK, doneColumns) = (k / 4 * 4, width / 4 * 4);
-            for (nint i = 0; i < doneColumns; i += 4)
-                Transpose4((float*)dest + i, padded, (float*)source + (i * ld), ld, doneK);
-        }
-        for (nint i = 0; i < width; i++)
-        {
-            for (nint p = i < doneColumns ? doneK : 0; p < k; p++)
-                dest[(p * padded) + i] = source[(i * ld) + p];
-        }
-        for (nint i = width; i < padded; i++)
-        {
-            for (nint p = 0; p < k; p++)
-                dest[(p * padded) + i] = T.Zero;
-        }
-    }
-
-    /// <summary>Four columns of a panel, <paramref name="k"/> a multiple of four, in blocks of 4 x 4.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Transpose4(float* dest, nint padded, float* source, nint ld, nint k)
-    {
-        for (nint p = 0; p < k; p += 4)
-        {
-            Vector128<float> r0 = Vector128.Load(source + p), r1 = Vector128.Load(source + ld + p);
-            Vector128<float> r2 = Vector128.Load(source + (2 * ld) + p), r3 = Vector128.Load(source + (3 * ld) + p);
-            Vector128<float> low01 = Sse.UnpackLow(r0, r1), high01 = Sse.UnpackHigh(r0, r1);
-            Vector128<float> low23 = Sse.UnpackLow(r2, r3), high23 = Sse.UnpackHigh(r2, r3);
-            float* d = dest + (p * padded);
-            Sse.MoveLowToHigh(low01, low23).Store(d);
-            Sse.MoveHighToLow(low23, low01).Store(d + padded);
-            Sse.MoveLowToHigh(high01, high23).Store(d + (2 * padded));
-            Sse.MoveHighToLow(high23, high01).Store(d + (3 * padded));
+                dest[(p * step) + i] = source[(p * ld) + i];
         }
     }
 }

@@ -17,7 +17,6 @@ internal static unsafe class Scratch
         ConvA,
         ConvB,
         ConvC,
-        ConvD,
         NormA,
         NormB,
         Reduce,

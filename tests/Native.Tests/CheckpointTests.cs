@@ -172,7 +172,7 @@ public class CheckpointTests
     }
 
     [Fact]
-    public void HoldsLessThanPlain() => NnKit.Alone(() =>
+    public void HoldsLessThanPlain() => OpKit.OnFreshThread(() =>
     {
         var stats = Ambient.Current.Allocator;
         Tensor Block(Tensor x)

@@ -104,7 +104,7 @@ public class FlatViewTests
     }
 
     [Fact]
-    public void DisposingTheModuleFreesTheBlocks() => NnKit.Alone(() =>
+    public void DisposingTheModuleFreesTheBlocks() => OpKit.OnFreshThread(() =>
     {
         var stats = Ambient.Current.Allocator;
         long before = stats.Stats.LiveCount;

@@ -51,7 +51,7 @@ public sealed class MinimizeTests
     }
 
     [Fact]
-    public void Gradients_as_values_release_activations_but_never_the_output() => NnKit.Alone(() =>
+    public void Gradients_as_values_release_activations_but_never_the_output() => OpKit.OnFreshThread(() =>
     {
         using var scope = TensorScope.Begin();
         var x = NnKit.Values(3, 64, 64).RequireGrad();
@@ -123,7 +123,7 @@ public sealed class MinimizeTests
     }
 
     [Fact]
-    public void A_parameter_outside_modules_frees_its_gradient_and_mask() => NnKit.Alone(() =>
+    public void A_parameter_outside_modules_frees_its_gradient_and_mask() => OpKit.OnFreshThread(() =>
     {
         long before = Ambient.Current.Allocator.Stats.LiveCount;
         using (TensorScope.Begin())
@@ -137,7 +137,7 @@ public sealed class MinimizeTests
     });
 
     [Fact]
-    public void An_unrolled_loop_keeps_its_graph_step_by_step_and_nothing_else() => NnKit.Alone(() =>
+    public void An_unrolled_loop_keeps_its_graph_step_by_step_and_nothing_else() => OpKit.OnFreshThread(() =>
     {
         (double[] Gradient, long Live) Unroll(bool nested)
         {

@@ -100,7 +100,7 @@ public class ModuleTests
     }
 
     [Fact]
-    public void NoGradForwardHoldsTwoLayersNotAll() => NnKit.Alone(() =>
+    public void NoGradForwardHoldsTwoLayersNotAll() => OpKit.OnFreshThread(() =>
     {
         var rng = new Generator(1);
         using var net = new Sequential([.. Enumerable.Range(0, 12).SelectMany(_ => new Module[] { new Linear(256, 256, rng), new Nn.Tanh() })]);
@@ -216,7 +216,7 @@ public class ModuleTests
     }
 
     [Fact]
-    public void DisposeFreesEverything() => NnKit.Alone(() =>
+    public void DisposeFreesEverything() => OpKit.OnFreshThread(() =>
     {
         var stats = Ambient.Current.Allocator;
         _ = Tensor.Zeros([1]);

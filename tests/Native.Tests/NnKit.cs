@@ -49,29 +49,6 @@ internal static class NnKit
     /// <summary>The message of the exception that an action must throw.</summary>
     public static string Message<T>(Action action) where T : Exception => Assert.Throws<T>(action).Message;
 
-    /// <summary>
-    /// Runs a test that counts memory on a thread, and so with an allocator, of its own: nothing that an earlier test forgot is collected
-    /// while it counts.
-    /// </summary>
-    public static void Alone(Action test)
-    {
-        System.Runtime.ExceptionServices.ExceptionDispatchInfo? failure = null;
-        var thread = new Thread(() =>
-        {
-            try
-            {
-                test();
-            }
-            catch (Exception e)
-            {
-                failure = System.Runtime.ExceptionServices.ExceptionDispatchInfo.Capture(e);
-            }
-        });
-        thread.Start();
-        thread.Join();
-        failure?.Throw();
-    }
-
     /// <summary>Mean over rows of log(sum(exp(z))) - z[label].</summary>
     public static Tensor CrossEntropy(Tensor z, Tensor labels)
     {

@@ -59,7 +59,7 @@ public sealed class OpBenchTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void Every_row_but_the_largest_runs_and_leaves_nothing_behind() => NnKit.Alone(() =>
+    public void Every_row_but_the_largest_runs_and_leaves_nothing_behind() => OpKit.OnFreshThread(() =>
     {
         var small = OpBench.All.Where(o => o.Flops < 2e8 && o.Bytes < 4e7).ToList();
         Assert.Equal(OpBench.All.Select(o => o.Case.Kind).Distinct().Order(), small.Select(o => o.Case.Kind).Distinct().Order());

@@ -126,7 +126,10 @@ internal static class OpKit
         Assert.True(failures.Count == 0, $"{failures.Count} of {done} samples failed:\n{string.Join('\n', failures.Take(60))}");
     }
 
-    /// <summary>Runs on a thread whose allocator and scopes nobody has used; rethrows what fails there.</summary>
+    /// <summary>
+    /// Runs on a thread whose allocator and scopes nobody has used, so that a test that counts memory does not count what an earlier one forgot;
+    /// rethrows what fails there.
+    /// </summary>
     public static void OnFreshThread(Action body)
     {
         System.Runtime.ExceptionServices.ExceptionDispatchInfo? failure = null;

@@ -147,7 +147,7 @@ public class OptimTests
     }
 
     [Fact]
-    public void AThousandStepsGrowNothing() => NnKit.Alone(() =>
+    public void AThousandStepsGrowNothing() => OpKit.OnFreshThread(() =>
     {
         var rng = new Generator(1);
         using var net = new Sequential(new Linear(8, 16, rng), new Nn.Tanh(), new Linear(16, 4, rng));
@@ -179,7 +179,7 @@ public class OptimTests
     });
 
     [Fact]
-    public void ManagedBytesPerOperationAreFew() => NnKit.Alone(() =>
+    public void ManagedBytesPerOperationAreFew() => OpKit.OnFreshThread(() =>
     {
         using var w = Parameter.From(Tensor.Ones([16]));
         void Run()

@@ -52,7 +52,7 @@ public sealed class TrainerTests
     }
 
     [Fact]
-    public void Phases_show_their_own_images_once_per_epoch_and_keep_the_short_batch()
+    public void Phases_show_their_own_images_once_per_epoch_and_keep_the_short_batch() => OpKit.OnFreshThread(() =>
     {
         var stream = TaskStreamTests.Stream(Scenario.ClassIncremental, train: 60);
         using var spy = new Spy(stream, (label, _) => OneHot(10, label));
@@ -68,7 +68,7 @@ public sealed class TrainerTests
         Assert.True(result.Matrix.Complete);
         Assert.Equal(6, result.Matrix.Rows);
         Assert.Equal(1, result.Matrix[5, 1]);
-    }
+    });
 
     [Fact]
     public void Joint_training_is_one_phase_over_everything()

@@ -73,7 +73,7 @@ public sealed class WorkloadTests(ITestOutputHelper output) : IDisposable
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void Steps_leave_nothing_behind(string name) => NnKit.Alone(() =>
+    public void Steps_leave_nothing_behind(string name) => OpKit.OnFreshThread(() =>
     {
         var allocator = Ambient.Current.Allocator;
         var start = allocator.Stats;

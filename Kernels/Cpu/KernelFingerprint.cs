@@ -1,0 +1,79 @@
+using System.Globalization;
+using System.Numerics;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using System.Text;
+
+namespace Native;
+
+/// <summary>
+/// Hashes of what kernels compute whose vector width is the machine's: like <see cref="MathFnFingerprint"/>, for comparison between
+/// processes. No golden values: the sums of a kernel may change with its blocking, but not with the instruction set or the threads.
+/// </summary>
+internal static unsafe class KernelFingerprint
+{
+    // m, n, k: every algorithm and its ragged ends, with sizes next to the vector widths of both instruction sets.
+    private static readonly (int M, int N, int K)[] Products =
+    [
+        (10, 400, 784), (10, 37, 15), (10, 37, 16), (7, 33, 9), (33, 7, 8), (5, 9, 47), (31, 100, 123), (100, 31, 203), (100, 10, 77),
+        (1, 200, 70), (1, 1003, 37), (200, 1, 75), (64, 64, 64), (49, 50, 51), (130, 70, 1000), (300, 290, 520), (3, 2, 5),
+    ];
+
+    /// <summary>First line: what the process runs on. Then one line per case and thread count, ending in a 64-bit FNV-1a.</summary>
+    public static string Compute()
+    {
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"# v512 {Vector512.IsHardwareAccelerated} v256 {Vector256.IsHardwareAccelerated}\n");
+        int before = Workers.Count;
+        try
+        {
+            foreach (int threads in new[] { 1, 2, 7 })
+            {
+                Workers.SetCount(threads);
+                foreach (var shape in Products)
+                {
+                    for (int kind = 0; kind < 8; kind++)
+                    {
+                        (bool transA, bool transB, bool accumulate) = ((kind & 1) != 0, (kind & 2) != 0, (kind & 4) != 0);
+                        string name = $"{shape.M}x{shape.N}x{shape.K} {(transA ? 'T' : 'N')}{(transB ? 'T' : 'N')}{(accumulate ? "+" : "")}";
+                        ulong single = Product<float>(shape, transA, transB, accumulate);
+                        ulong twice = Product<double>(shape, transA, transB, accumulate);
+                        text.Append(CultureInfo.InvariantCulture, $"matmul f32 {name} threads {threads} {single:x16}\n");
+                        text.Append(CultureInfo.InvariantCulture, $"matmul f64 {name} threads {threads} {twice:x16}\n");
+                    }
+                }
+            }
+        }
+        finally
+        {
+            Workers.SetCount(before);
+        }
+        return text.ToString();
+    }
+
+    private static ulong Product<T>((int M, int N, int K) shape, bool transA, bool transB, bool accumulate)
+        where T : unmanaged, INumberBase<T>
+    {
+        (int m, int n, int k) = shape;
+        T[] a = Numbers<T>(m * k, 1), b = Numbers<T>(k * n, 2), c = Numbers<T>(m * n, 3);
+        fixed (T* pa = a, pb = b, pc = c)
+            Gemm.Run(transA, transB, m, n, k, pa, transA ? m : k, pb, transB ? k : n, pc, n, accumulate);
+        ulong hash = 14695981039346656037;
+        foreach (byte x in MemoryMarshal.AsBytes<T>(c))
+            hash = (hash ^ x) * 1099511628211;
+        return hash;
+    }
+
+    // Full mantissas of both signs: any other order of a sum shows in its last bits.
+    private static T[] Numbers<T>(int count, ulong seed) where T : unmanaged, INumberBase<T>
+    {
+        var x = new T[count];
+        ulong state = seed * 0x9E3779B97F4A7C15;
+        for (int i = 0; i < count; i++)
+        {
+            state = (state * 6364136223846793005) + 1442695040888963407;
+            x[i] = T.CreateChecked(((double)(state >> 11) / (1L << 53)) - 0.5);
+        }
+        return x;
+    }
+}
