@@ -97,7 +97,7 @@ internal sealed record Sitting(string Date, string Machine, string Commit, IRead
         json.WriteNumber("steps", Values(files, name, "steps").Sum());
         // What is the same in every round, from the first, where the check against f64 ran.
         var first = files.First(f => f.Figures.ContainsKey(name)).Figures[name];
-        foreach (string figure in (string[])["peak_bytes", "managed_bytes", "ops", "roof", "pauses", "first_step_difference"])
+        foreach (string figure in (string[])["peak_bytes", "managed_bytes", "ops", "roof", "pauses", "first_step_difference", "setting"])
             Copy(json, figure, first, figure);
         json.WriteEndObject();
     }

@@ -99,7 +99,7 @@ internal static class ConvChoice
     private const long Vector = 16;
 
     // What moving an element costs, in multiply-adds of one lane: transposed, and copied row by row. Measured.
-    private const long TransposeCost = 12, CopyCost = 20;
+    private const long TransposeCost = 20, CopyCost = 5;
 
     public static bool Flat(ConvSum sum)
     {
@@ -108,9 +108,7 @@ internal static class ConvChoice
         FlatShape flat = new(sum);
         long channels = sum.Sources * sum.Results, elements = (sum.Sources * sum.SourcePixels) + (sum.Results * sum.ResultPixels);
         long columns = RoundUp(flat.Columns(flat.Images)) / flat.Images;
-        // Vectors that start anywhere cross cache lines: it shows where each serves few rows.
-        long unaligned = sum.Results <= 6 ? 14 : 9;
-        long flatCost = (columns * sum.Places * channels * unaligned / 8) + (CopyCost * elements);
+        long flatCost = (columns * sum.Places * channels) + (CopyCost * elements);
         long places = sum.S.Flops / (2 * sum.S.Batch * sum.S.Filters * sum.S.ChannelsPerGroup);
         long laneCost = (RoundUp((nint)sum.S.Batch) * places * channels / sum.S.Batch) + (TransposeCost * elements);
         return flatCost <= laneCost;

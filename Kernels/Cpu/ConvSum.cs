@@ -3,21 +3,22 @@ namespace Native;
 /// <summary>
 /// One direction of a convolution seen from its result: every result pixel is a sum, over source channels and kernel places, of weight
 /// times source pixel. Forward the source is x and the result y; the adjoint, which is the data gradient and the transposed convolution,
-/// has source gy and result gx. Channels are those of one group.
+/// has source gy and result gx. Channels are those of one group. Sizes are kept, not computed when asked for: inner loops ask, and an
+/// output size is a division.
 /// </summary>
 internal readonly record struct ConvSum(ConvShape S, bool Adjoint)
 {
-    public nint Sources => (nint)(Adjoint ? S.FiltersPerGroup : S.ChannelsPerGroup);
+    public nint Sources { get; } = (nint)(Adjoint ? S.FiltersPerGroup : S.ChannelsPerGroup);
 
-    public nint Results => (nint)(Adjoint ? S.ChannelsPerGroup : S.FiltersPerGroup);
+    public nint Results { get; } = (nint)(Adjoint ? S.ChannelsPerGroup : S.FiltersPerGroup);
 
-    public nint SourceH => (nint)(Adjoint ? S.OutH : S.Height);
+    public nint SourceH { get; } = (nint)(Adjoint ? S.OutH : S.Height);
 
-    public nint SourceW => (nint)(Adjoint ? S.OutW : S.Width);
+    public nint SourceW { get; } = (nint)(Adjoint ? S.OutW : S.Width);
 
-    public nint ResultH => (nint)(Adjoint ? S.Height : S.OutH);
+    public nint ResultH { get; } = (nint)(Adjoint ? S.Height : S.OutH);
 
-    public nint ResultW => (nint)(Adjoint ? S.Width : S.OutW);
+    public nint ResultW { get; } = (nint)(Adjoint ? S.Width : S.OutW);
 
     public nint SourcePixels => SourceH * SourceW;
 
@@ -30,7 +31,7 @@ internal readonly record struct ConvSum(ConvShape S, bool Adjoint)
     public nint ResultImage => ResultPixels * Results * (nint)S.Groups;
 
     /// <summary>Kernel places.</summary>
-    public nint Places => (nint)(S.KernelH * S.KernelW);
+    public nint Places { get; } = (nint)(S.KernelH * S.KernelW);
 
     /// <summary>
     /// Source channels that are summed before the sum so far is added. From the shape alone, so that every algorithm and every vector

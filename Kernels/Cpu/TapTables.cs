@@ -50,7 +50,7 @@ internal sealed unsafe class TapTables
     /// <param name="pixelBytes">Bytes between pixels of a source plane.</param>
     public static TapTables Of(ConvSum sum, nint placeBytes, nint pixelBytes)
     {
-        var key = (sum with { S = sum.S with { Batch = 1, Channels = 1, Filters = 1, Groups = 1 } }, placeBytes, pixelBytes);
+        var key = (new ConvSum(sum.S with { Batch = 1, Channels = 1, Filters = 1, Groups = 1 }, sum.Adjoint), placeBytes, pixelBytes);
         if (Kept.TryGetValue(key, out var tables))
             return tables;
         if (Kept.Count >= MostKept)

@@ -27,6 +27,14 @@ public sealed class WorkloadBitsTests(ITestOutputHelper output) : IDisposable
     [InlineData(5)]
     public void Threads_change_no_bit(int threads) => Same(Expected.Value, Lines(threads), $"{threads} threads");
 
+    [Fact]
+    public void Avx512_changes_no_bit()
+    {
+        string[] lines = MathFnBitsTests.Native("DOTNET_EnableAVX512", "fingerprint", "--workloads", "--threads", "2").Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal("# v512 False", lines[0]);
+        Same(Expected.Value, [.. lines[1..]], "AVX-512 switched off");
+    }
+
     private void Same(List<string> expected, List<string> actual, string with)
     {
         output.WriteLine($"{expected.Count} results");

@@ -125,13 +125,15 @@ public sealed class WorkloadTests(ITestOutputHelper output) : IDisposable
         double median = figures.GetProperty("median_ms").GetDouble();
         string PeerFile(string path, double factor)
         {
-            File.WriteAllText(path, $$"""{"torch": "1.2.3", "device": "cpu", "threads": 1, "eager": {"arm-mnist": {"median_ms": {{factor * median:R}}, "min_ms": 1.0, "steps": 5} }, "graph": {} }""");
+            File.WriteAllText(path, $$"""{"torch": "1.2.3", "device": "cpu", "threads": 1, "eager": {"arm-mnist": {"median_ms": {{factor * median:R}}, "min_ms": 1.0, "steps": 5, "setting": "THEIR_THREADS=1"} }, "graph": {} }""");
             return path;
         }
         string[] Record(string name, params string[] files) =>
             ["results", "record", "--peer", .. files, "--native", ours, ours, "--date", "2020-02-03", "--machine", "A processor", "--commit", "abc", "--out", record];
         Assert.True(Native(Record("two", PeerFile(peer, 2), PeerFile(_folder.File("peer2.json"), 4))) == 0, error.ToString());
-        var ratio = SideFile.Json(record).GetProperty("workloads").GetProperty("arm-mnist").GetProperty("ratio");
+        var sitting = SideFile.Json(record).GetProperty("workloads").GetProperty("arm-mnist");
+        Assert.Equal("THEIR_THREADS=1", sitting.GetProperty("peer").GetProperty("setting").GetString());
+        var ratio = sitting.GetProperty("ratio");
         Assert.Equal(3, ratio.GetProperty("median").GetDouble(), 1e-9);
         Assert.Equal((2, 4), (Math.Round(ratio.GetProperty("lowest").GetDouble(), 9), Math.Round(ratio.GetProperty("highest").GetDouble(), 9)));
         text.GetStringBuilder().Clear();
