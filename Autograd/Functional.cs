@@ -37,8 +37,9 @@ public static partial class Functional
             return WeightedCrossEntropy(logits, target, dim, weight, ignoreIndex, labelSmoothing, reduction);
         // Classes last and everything else a row: where the fused kernel wants them.
         var rows = (logits.Rank <= 2 ? logits : ClassesLast(logits)).Reshape(-1, logits.Shape[dim]);
-        var losses = new SoftmaxCrossEntropyOp(ignoreIndex, labelSmoothing).Apply(rows, target.Reshape(target.Count)).Reshape(target.Shape);
-        return reduction == Reduction.Mean ? losses.Sum() / Weights(logits, target, dim, null, ignoreIndex).Sum() : Reduce(losses, reduction, Op);
+        var classes = target.Reshape(target.Count);
+        return reduction == Reduction.Mean ? new MeanCrossEntropyOp(ignoreIndex, labelSmoothing).Apply(rows, classes)
+            : Reduce(new SoftmaxCrossEntropyOp(ignoreIndex, labelSmoothing).Apply(rows, classes).Reshape(target.Shape), reduction, Op);
     }
 
     /// <summary>Negative log-likelihood: minus the entries of log-probabilities [n, classes, ...] at i64 classes [n, ...]; otherwise as <see cref="CrossEntropy"/>.</summary>
@@ -118,7 +119,7 @@ public static partial class Functional
         Check.ShapeIs(logQ, logP.Shape, "jensen_shannon", "logQ");
         // log m = log q + log(1 + p/q) - log 2: smooth, and exact where one of the two is tiny.
         var logM = logQ + (logP - logQ).Softplus() - Math.Log(2);
-        var rows = fromMixture ? Kl(logM, logP, dim) + Kl(logM, logQ, dim) : Kl(logP, logM, dim) + Kl(logQ, logM, dim);
+        var rows = fromMixture ? (logM.Exp() * (logM - logP + (logM - logQ))).Sum(dim) : Kl(logP, logM, dim) + Kl(logQ, logM, dim);
         return Reduce(rows * 0.5, reduction, "jensen_shannon");
     }
 

@@ -46,7 +46,8 @@ public static partial class Functional
         Check.ShapeIs(noise, logits.Shape, "gumbel_softmax", "noise");
         if (!(tau > 0))
             throw new UsageException($"gumbel_softmax: the temperature must be positive; tau = {tau}.");
-        var soft = ((logits + noise) / tau).Softmax(dim);
+        var noisy = logits + noise;
+        var soft = (tau == 1 ? noisy : noisy / tau).Softmax(dim);
         return hard ? StraightThrough(HardMax(soft, dim), soft) : soft;
     }
 

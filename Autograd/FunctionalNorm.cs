@@ -34,7 +34,6 @@ public static partial class Functional
         var outputs = Normalise(new ChannelGeometry(n, c, length), eps, x, weight, bias);
         if (runningMean is not null && runningVar is not null && !Ambient.Current.Recomputing)
         {
-            using var off = Autograd.NoGrad();
             double unbiased = (double)(n * length) / (n * length - 1);
             Blend(runningMean, outputs[1], momentum, 1);
             Blend(runningVar, outputs[2], momentum, unbiased);
@@ -92,9 +91,7 @@ public static partial class Functional
     // running = (1 - momentum) * running + momentum * factor * batch, in place.
     private static void Blend(Tensor running, Tensor batch, double momentum, double factor)
     {
-        Ops.MulScalar.Kernel.Run(running, running, p: 1 - momentum);
-        var share = batch.Detach() * (momentum * factor);
-        Ops.Add.Kernel.Run(running, running, share);
+        Ops.Blend.Kernel.Run(running, running, batch, p: 1 - momentum, q: momentum * factor);
         running.Storage.BumpVersion();
     }
 }

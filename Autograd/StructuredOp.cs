@@ -41,6 +41,9 @@ public enum Saves
 
     /// <summary>The third output.</summary>
     Output2 = 1024,
+
+    /// <summary>The fourth output.</summary>
+    Output3 = 2048,
 }
 
 /// <summary>The inputs of one application; an optional input may be null.</summary>

@@ -15,11 +15,8 @@ internal abstract record NormGeometry
     /// <summary>x as a view of rank 4, the dims of it that are averaged, and the shape in which weight and bias broadcast against it.</summary>
     public abstract (Shape View, int[] Reduced, Shape Affine) Composite { get; }
 
-    /// <summary>Mean, biased variance and 1/sqrt(variance + eps) of each group of dense x.</summary>
-    public abstract void Statistics(Tensor x, double eps, Tensor mean, Tensor variance, Tensor invStd);
-
-    /// <summary>y = (x - mean) * invStd * w + b; w and b may be null.</summary>
-    public abstract void Forward(Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor? b, Tensor y);
+    /// <summary>y = (x - mean) * invStd * w + b, with mean, biased variance and 1/sqrt(variance + eps) of each group of dense x; w and b may be null.</summary>
+    public abstract void Forward(Tensor x, Tensor? w, Tensor? b, double eps, Tensor y, Tensor mean, Tensor variance, Tensor invStd);
 
     /// <summary>Gradients with respect to x, w and b.</summary>
     public abstract void Grad(Tensor gy, Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor gx, Tensor gw, Tensor gb);
@@ -39,22 +36,17 @@ internal sealed unsafe record ChannelGeometry(long Batch, long Channels, long Le
 
     public override (Shape View, int[] Reduced, Shape Affine) Composite => ([Batch, Channels, Length, 1], [0, 2, 3], [1, Channels, 1, 1]);
 
-    public override void Statistics(Tensor x, double eps, Tensor mean, Tensor variance, Tensor invStd)
+    public override void Forward(Tensor x, Tensor? w, Tensor? b, double eps, Tensor y, Tensor mean, Tensor variance, Tensor invStd)
     {
         KernelDevice.RequireCpu(x, "normalize");
         if (x.DType == DType.F32)
-            NormKernels.Statistics(Batch, Channels, Length, x.Data<float>(), eps, mean.Data<float>(), variance.Data<float>(), invStd.Data<float>());
+            Forward<float>(x, w, b, eps, y, mean, variance, invStd);
         else
-            NormKernels.Statistics(Batch, Channels, Length, x.Data<double>(), eps, mean.Data<double>(), variance.Data<double>(), invStd.Data<double>());
+            Forward<double>(x, w, b, eps, y, mean, variance, invStd);
     }
 
-    public override void Forward(Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor? b, Tensor y)
-    {
-        if (x.DType == DType.F32)
-            NormKernels.Forward(Batch, Channels, Length, x.Data<float>(), mean.Data<float>(), invStd.Data<float>(), Pointer<float>(w), Pointer<float>(b), y.Data<float>());
-        else
-            NormKernels.Forward(Batch, Channels, Length, x.Data<double>(), mean.Data<double>(), invStd.Data<double>(), Pointer<double>(w), Pointer<double>(b), y.Data<double>());
-    }
+    private void Forward<T>(Tensor x, Tensor? w, Tensor? b, double eps, Tensor y, Tensor mean, Tensor variance, Tensor invStd) where T : unmanaged, System.Numerics.IFloatingPointIeee754<T> =>
+        NormKernels.Forward(Batch, Channels, Length, x.Data<T>(), Pointer<T>(w), Pointer<T>(b), eps, y.Data<T>(), mean.Data<T>(), variance.Data<T>(), invStd.Data<T>());
 
     public override void Grad(Tensor gy, Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor gx, Tensor gw, Tensor gb)
     {
@@ -65,7 +57,7 @@ internal sealed unsafe record ChannelGeometry(long Batch, long Channels, long Le
     }
 
     private void Grad<T>(Tensor gy, Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor gx, Tensor gw, Tensor gb) where T : unmanaged, System.Numerics.IFloatingPointIeee754<T> =>
-        NormKernels.Grad(Batch, Channels, Length, gy.Data<T>(), x.Data<T>(), mean.Data<T>(), invStd.Data<T>(), Pointer<T>(w), training: true, gx.Data<T>(), gw.Data<T>(), gb.Data<T>());
+        NormKernels.Grad(Batch, Channels, Length, gy.Data<T>(), x.Data<T>(), mean.Data<T>(), invStd.Data<T>(), Pointer<T>(w), gx.Data<T>(), gw.Data<T>(), gb.Data<T>());
 
     public override void GradGrad(Tensor v, Tensor u, Tensor t, Tensor gy, Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor dgy, Tensor dx, Tensor dw)
     {
@@ -77,7 +69,7 @@ internal sealed unsafe record ChannelGeometry(long Batch, long Channels, long Le
 
     private void GradGrad<T>(Tensor v, Tensor u, Tensor t, Tensor gy, Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor dgy, Tensor dx, Tensor dw)
         where T : unmanaged, System.Numerics.IFloatingPointIeee754<T> =>
-        NormKernels.GradGrad(Batch, Channels, Length, v.Data<T>(), u.Data<T>(), t.Data<T>(), gy.Data<T>(), x.Data<T>(), mean.Data<T>(), invStd.Data<T>(), Pointer<T>(w), training: true,
+        NormKernels.GradGrad(Batch, Channels, Length, v.Data<T>(), u.Data<T>(), t.Data<T>(), gy.Data<T>(), x.Data<T>(), mean.Data<T>(), invStd.Data<T>(), Pointer<T>(w),
             dgy.Data<T>(), dx.Data<T>(), dw.Data<T>());
 }
 
@@ -91,21 +83,19 @@ internal sealed unsafe record RowGeometry(RowNormShape Rows) : NormGeometry
     public override (Shape View, int[] Reduced, Shape Affine) Composite =>
         ([Rows.Batch, Rows.Period, Rows.Length / Rows.Repeat, Rows.Repeat], [2, 3], [1, Rows.Period, Rows.Length / Rows.Repeat, 1]);
 
-    public override void Statistics(Tensor x, double eps, Tensor mean, Tensor variance, Tensor invStd)
+    public override void Forward(Tensor x, Tensor? w, Tensor? b, double eps, Tensor y, Tensor mean, Tensor variance, Tensor invStd)
     {
         KernelDevice.RequireCpu(x, "normalize");
         if (x.DType == DType.F32)
-            RowNormKernels.Statistics(Rows, x.Data<float>(), eps, mean.Data<float>(), variance.Data<float>(), invStd.Data<float>());
+            Forward<float>(x, w, b, eps, y, mean, variance, invStd);
         else
-            RowNormKernels.Statistics(Rows, x.Data<double>(), eps, mean.Data<double>(), variance.Data<double>(), invStd.Data<double>());
+            Forward<double>(x, w, b, eps, y, mean, variance, invStd);
     }
 
-    public override void Forward(Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor? b, Tensor y)
+    private void Forward<T>(Tensor x, Tensor? w, Tensor? b, double eps, Tensor y, Tensor mean, Tensor variance, Tensor invStd) where T : unmanaged, System.Numerics.IFloatingPointIeee754<T>
     {
-        if (x.DType == DType.F32)
-            RowNormKernels.Forward(Rows, x.Data<float>(), mean.Data<float>(), invStd.Data<float>(), Pointer<float>(w), Pointer<float>(b), y.Data<float>());
-        else
-            RowNormKernels.Forward(Rows, x.Data<double>(), mean.Data<double>(), invStd.Data<double>(), Pointer<double>(w), Pointer<double>(b), y.Data<double>());
+        RowNormKernels.Statistics(Rows, x.Data<T>(), eps, mean.Data<T>(), variance.Data<T>(), invStd.Data<T>());
+        RowNormKernels.Forward(Rows, x.Data<T>(), mean.Data<T>(), invStd.Data<T>(), Pointer<T>(w), Pointer<T>(b), y.Data<T>());
     }
 
     public override void Grad(Tensor gy, Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor gx, Tensor gw, Tensor gb)

@@ -76,6 +76,17 @@ internal static unsafe class SoftmaxEntry
             CrossEntropyKernels.Forward(rows, classes, dx.Tensor.Data<double>(), dt.Tensor.Data<long>(), ignoreIndex, loss.Data<double>(), smoothing);
     }
 
+    /// <summary>mean (a scalar) of the losses of the rows that count, and the share [rows] of each row in it.</summary>
+    public static void MeanCrossEntropy(Tensor mean, Tensor share, Tensor x, Tensor targets, long ignoreIndex, double smoothing)
+    {
+        CrossEntropy(share, x, targets, ignoreIndex, smoothing);
+        using var dt = DenseInput.Of(targets);
+        if (x.DType == DType.F32)
+            CrossEntropyKernels.Mean(x.Layout.Dims[0], dt.Tensor.Data<long>(), ignoreIndex, share.Data<float>(), mean.Data<float>());
+        else
+            CrossEntropyKernels.Mean(x.Layout.Dims[0], dt.Tensor.Data<long>(), ignoreIndex, share.Data<double>(), mean.Data<double>());
+    }
+
     /// <summary>gx [rows, classes] = (softmax(x) - smoothed one-hot of the target) times scale [rows].</summary>
     public static void CrossEntropyGrad(Tensor gx, Tensor x, Tensor targets, Tensor scale, long ignoreIndex, double smoothing)
     {

@@ -42,6 +42,12 @@ public static partial class Ops
         vjpB: (g, a, _, _) => g * a,
         [new(0.1, 2), new(-2, 2)]);
 
+    /// <summary>p a + q b: a running average moves in one pass.</summary>
+    public static readonly BinaryOp Blend = DefineParam<BlendFn>("blend", cuda: "a * p + b * q",
+        vjpA: (g, _, _, _, p, _) => g * p,
+        vjpB: (g, _, _, _, _, q) => g * q,
+        [new(-2, 2), new(-2, 2)], [(0.9, 0.1), (-0.75, 2)]);
+
     /// <summary>x + p.</summary>
     public static readonly UnaryOp AddScalar = Define<AddScalarFn>("add_scalar", cuda: "a + p",
         vjp: (g, _, _, _, _) => g,
@@ -153,6 +159,13 @@ public static partial class Ops
             Vector512.ConditionalSelect(Vector512.Equals(a, Vector512<T>.Zero), Vector512<T>.Zero, a * b);
 
         public static double Reference(double a, double b) => a == 0 ? 0 : a * b;
+    }
+
+    private readonly struct BlendFn : IBinaryParamFn
+    {
+        public static Vector512<T> Invoke<T>(Vector512<T> a, Vector512<T> b, Vector512<T> p, Vector512<T> q) where T : unmanaged, INumber<T> => a * p + b * q;
+
+        public static double Reference(double a, double b, double p, double q) => a * p + b * q;
     }
 
     private readonly struct AddScalarFn : IParamFn

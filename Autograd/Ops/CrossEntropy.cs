@@ -33,6 +33,30 @@ internal sealed class SoftmaxCrossEntropyOp(long ignoreIndex, double smoothing) 
     }
 }
 
+/// <summary>
+/// The mean of <see cref="SoftmaxCrossEntropyOp"/> over the rows that count, a scalar; NaN when none does. The second output is the share of each row in
+/// that mean: 1 / count, or 0.
+/// </summary>
+internal sealed class MeanCrossEntropyOp(long ignoreIndex, double smoothing) : StructuredOp("mean_cross_entropy")
+{
+    public override OutputSpecs Infer(Inputs x)
+    {
+        Check.Float(x[0], Name, "logits");
+        Check.Rank(x[0], 2, Name, "logits", "[rows, classes]");
+        PickOp.CheckIndex(x[1], [x[0].Layout.Dims[0]], Name);
+        return [new(Layout.Scalar, x[0].DType), new(x[1].Layout.Dense(), x[0].DType)];
+    }
+
+    public override void Forward(Inputs x, Outputs y) => SoftmaxEntry.MeanCrossEntropy(y[0], y[1], x[0], x[1], ignoreIndex, smoothing);
+
+    public override Saves SavesFor(Inputs x) => Saves.Input0 | Saves.Input1 | Saves.Output1;
+
+    public override Tensor?[] Backward(Tensor g, Saved s) => [new SoftmaxCrossEntropyGradOp(ignoreIndex, smoothing).Apply(s.Input(0), s.Input(1), g * s.OutputAt(1).Detach())];
+
+    internal static IEnumerable<Sample> Samples() => CrossEntropySamples.All((x, smoothing) => new MeanCrossEntropyOp(-100, smoothing).Apply(x[0], x[1]),
+        (x, smoothing) => CrossEntropySamples.Composed(x, smoothing).Sum() / x[1].Ne(-100).Sum().To(x[0].DType), CrossEntropySamples.Loss, scaled: false, mean: true);
+}
+
 /// <summary>(softmax(x) - smoothed one-hot) scale, per row: the derivative of <see cref="SoftmaxCrossEntropyOp"/>.</summary>
 internal sealed class SoftmaxCrossEntropyGradOp(long ignoreIndex, double smoothing) : StructuredOp("softmax_cross_entropy_grad")
 {
@@ -71,7 +95,7 @@ internal static class CrossEntropySamples
     private const long Ignored = -100;
 
     public static IEnumerable<Sample> All(Func<Tensor[], double, Tensor> run, Func<Tensor[], double, Tensor> composed,
-        Func<double[], double[], double, int, double, double[]> row, bool scaled)
+        Func<double[], double[], double, int, double, double[]> row, bool scaled, bool mean = false)
     {
         foreach (double smoothing in new[] { 0, 0.1 })
             foreach (double[] targets in new[] { new double[] { 2, 0, 4 }, new double[] { 1, Ignored, 3 } })
@@ -81,7 +105,11 @@ internal static class CrossEntropySamples
                     inputs = [.. inputs, new([3])];
                 yield return new($"smoothing {smoothing} targets {string.Join(',', targets)}", x => [run(x, smoothing)], inputs)
                 {
-                    Reference = x => [[.. Enumerable.Range(0, 3).SelectMany(r => row(x[0][(5 * r)..(5 * r + 5)], Goal(targets[r], smoothing), smoothing, (int)targets[r], scaled ? x[2][r] : 1))]],
+                    Reference = x =>
+                    {
+                        double[] all = [.. Enumerable.Range(0, 3).SelectMany(r => row(x[0][(5 * r)..(5 * r + 5)], Goal(targets[r], smoothing), smoothing, (int)targets[r], scaled ? x[2][r] : 1))];
+                        return [mean ? [all.Sum() / targets.Count(t => t != Ignored)] : all];
+                    },
                     Composed = x => [composed(x, smoothing)],
                 };
             }

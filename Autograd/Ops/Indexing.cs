@@ -257,8 +257,9 @@ public static class TensorIndexing
         {
             Check.DTypeIs(x, DType.I64, "one_hot", "index");
             Check.That(classes > 0, "one_hot", $"the number of classes must be positive, not {classes}; index = {x.Describe()}.");
-            GatherKernels.CheckRange(x.Contiguous(), classes, "one_hot", () => "the list of classes");
-            return x.Unsqueeze(-1).Eq(Tensor.Arange(classes, x.Device)).To(dtype);
+            var index = x.Unsqueeze(-1).Contiguous();
+            GatherKernels.CheckRange(index, classes, "one_hot", () => "the list of classes");
+            return new PlaceOp(x.Rank, classes).Apply(Tensor.Full(index.Shape, 1, dtype, x.Device), index);
         }
 
         /// <summary>

@@ -16,18 +16,17 @@ internal sealed class NormalizeOp(NormGeometry geometry, double eps) : Structure
     public override void Forward(Inputs x, Outputs y)
     {
         using var dense = DenseInput.Of(x[0]);
-        geometry.Statistics(dense.Tensor, eps, y[1], y[2], y[3]);
         if (x.Optional(1) is not { } w)
         {
-            geometry.Forward(dense.Tensor, y[1], y[3], null, null, y[0]);
+            geometry.Forward(dense.Tensor, null, null, eps, y[0], y[1], y[2], y[3]);
             return;
         }
         using var dw = DenseInput.Of(w);
         using var db = DenseInput.Of(x[2]);
-        geometry.Forward(dense.Tensor, y[1], y[3], dw.Tensor, db.Tensor, y[0]);
+        geometry.Forward(dense.Tensor, dw.Tensor, db.Tensor, eps, y[0], y[1], y[2], y[3]);
     }
 
-    public override Saves SavesFor(Inputs x) => Saves.Input0 | Saves.Input1 | Saves.Output1 | Saves.Output2;
+    public override Saves SavesFor(Inputs x) => Saves.Input0 | Saves.Input1 | Saves.Output1 | Saves.Output3;
 
     public override Tensor?[] Backward(Tensor g, Saved s)
     {
@@ -39,7 +38,7 @@ internal sealed class NormalizeOp(NormGeometry geometry, double eps) : Structure
             var all = Composite.Vjp(t => Compose(geometry, eps, t[0], t[1], t[2]), [x, w, Tensor.ZerosLike(w)], [g, s.GradOf(1), s.GradOf(2), s.GradOf(3)]);
             return affine ? all : [all[0]];
         }
-        var grads = new NormalizeGradOp(geometry, eps, s.OutputAt(1).Detach(), s.OutputAt(2).Detach()).ApplyAll(g, x, w);
+        var grads = new NormalizeGradOp(geometry, eps, s.OutputAt(1).Detach(), s.OutputAt(3).Detach()).ApplyAll(g, x, w);
         return affine ? grads : [grads[0]];
     }
 
@@ -88,7 +87,7 @@ internal sealed class NormalizeOp(NormGeometry geometry, double eps) : Structure
 /// The gradients of <see cref="NormalizeOp"/> with respect to x, w and b, from gy, x and w. Mean and deviation are recomputable from x: the tensors handed over
 /// are only a short cut, and the derivative of this op counts x's influence through them.
 /// </summary>
-internal sealed class NormalizeGradOp(NormGeometry geometry, double eps, Tensor mean, Tensor variance) : StructuredOp("normalize_grad")
+internal sealed class NormalizeGradOp(NormGeometry geometry, double eps, Tensor mean, Tensor invStd) : StructuredOp("normalize_grad")
 {
     public override OutputSpecs Infer(Inputs x)
     {
@@ -101,8 +100,7 @@ internal sealed class NormalizeGradOp(NormGeometry geometry, double eps, Tensor 
         using var gy = DenseInput.Of(x[0]);
         using var dx = DenseInput.Of(x[1]);
         using var dw = DenseInput.Of(x[2]);
-        using var invStd = NormSamples.InverseDeviation(variance, eps);
-        geometry.Grad(gy.Tensor, dx.Tensor, mean, invStd.Tensor, dw.Tensor, y[0], y[1], y[2]);
+        geometry.Grad(gy.Tensor, dx.Tensor, mean, invStd, dw.Tensor, y[0], y[1], y[2]);
     }
 
     public override Saves SavesFor(Inputs x) => Saves.Input0 | Saves.Input1 | Saves.Input2;
@@ -110,7 +108,7 @@ internal sealed class NormalizeGradOp(NormGeometry geometry, double eps, Tensor 
     public override Tensor?[] Backward(Tensor g, Saved s)
     {
         Tensor w = s.Input(2);
-        return new NormalizeGradGradOp(geometry, eps, mean, variance)
+        return new NormalizeGradGradOp(geometry, eps, mean, invStd)
             .ApplyAll(g, s.GradOf(1) ?? Tensor.ZerosLike(w), s.GradOf(2) ?? Tensor.ZerosLike(w), s.Input(0), s.Input(1), w);
     }
 
@@ -129,7 +127,7 @@ internal sealed class NormalizeGradOp(NormGeometry geometry, double eps, Tensor 
 /// The gradients of <see cref="NormalizeGradOp"/>: from cotangents v, u, t of gx, gw, gb and from gy, x, w, the gradients with respect to gy, x and w. Fused too,
 /// because a gradient penalty and an unrolled learner live here; the order after this one is composed.
 /// </summary>
-internal sealed class NormalizeGradGradOp(NormGeometry geometry, double eps, Tensor mean, Tensor variance) : StructuredOp("normalize_grad_grad")
+internal sealed class NormalizeGradGradOp(NormGeometry geometry, double eps, Tensor mean, Tensor invStd) : StructuredOp("normalize_grad_grad")
 {
     public override OutputSpecs Infer(Inputs x)
     {
@@ -145,8 +143,7 @@ internal sealed class NormalizeGradGradOp(NormGeometry geometry, double eps, Ten
         using var gy = DenseInput.Of(x[3]);
         using var dx = DenseInput.Of(x[4]);
         using var dw = DenseInput.Of(x[5]);
-        using var invStd = NormSamples.InverseDeviation(variance, eps);
-        geometry.GradGrad(v.Tensor, u.Tensor, t.Tensor, gy.Tensor, dx.Tensor, mean, invStd.Tensor, dw.Tensor, y[0], y[1], y[2]);
+        geometry.GradGrad(v.Tensor, u.Tensor, t.Tensor, gy.Tensor, dx.Tensor, mean, invStd, dw.Tensor, y[0], y[1], y[2]);
     }
 
     // Inputs v, u, t, gy, x, w. The results are gradients of (gy, x, w) of the op below, in its order.
@@ -181,24 +178,14 @@ internal static class NormSamples
 
     public static Tensor[] Grad(NormGeometry g, double eps, Tensor gy, Tensor x, Tensor w)
     {
-        var (mean, variance) = Statistics(g, x);
-        return new NormalizeGradOp(g, eps, mean, variance).ApplyAll(gy, x, w);
+        var (mean, invStd) = Statistics(g, eps, x);
+        return new NormalizeGradOp(g, eps, mean, invStd).ApplyAll(gy, x, w);
     }
 
     public static Tensor[] GradGrad(NormGeometry g, double eps, Tensor[] x)
     {
-        var (mean, variance) = Statistics(g, x[4]);
-        return new NormalizeGradGradOp(g, eps, mean, variance).ApplyAll(x);
-    }
-
-    /// <summary>1/sqrt(variance + eps) for one kernel call.</summary>
-    public static Owned InverseDeviation(Tensor variance, double eps)
-    {
-        using var off = Autograd.NoGrad();
-        var shifted = variance + eps;
-        var result = shifted.Rsqrt();
-        Ambient.Current.Release(shifted.Storage);
-        return new Owned(result);
+        var (mean, invStd) = Statistics(g, eps, x[4]);
+        return new NormalizeGradGradOp(g, eps, mean, invStd).ApplyAll(x);
     }
 
     public static double[] Naive(NormGeometry g, double eps, double[] x, double[] w, double[] b)
@@ -221,16 +208,10 @@ internal static class NormSamples
         }
     }
 
-    private static (Tensor Mean, Tensor Variance) Statistics(NormGeometry g, Tensor x)
+    private static (Tensor Mean, Tensor InvStd) Statistics(NormGeometry g, double eps, Tensor x)
     {
         using var off = Autograd.NoGrad();
-        var y = new NormalizeOp(g, 0).ApplyAll(x.Detach());
-        return (y[1], y[2]);
-    }
-
-    /// <summary>A temporary that goes back to the pool on disposal.</summary>
-    public readonly record struct Owned(Tensor Tensor) : IDisposable
-    {
-        public void Dispose() => Ambient.Current.Release(Tensor.Storage);
+        var y = new NormalizeOp(g, eps).ApplyAll(x.Detach());
+        return (y[1], y[3]);
     }
 }

@@ -53,6 +53,18 @@ internal static unsafe class CrossEntropyKernels
                     GradRow(classes, x + r * classes, targets[r], scale[r], gx + r * classes, smoothing);
         });
 
+    /// <summary>mean = the sum of the losses over the number of rows that count; then each loss is replaced by its row's share, 1 / number or 0.</summary>
+    public static void Mean<T>(long rows, long* targets, long ignoreIndex, T* losses, T* mean) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        long counted = 0;
+        for (long r = 0; r < rows; r++)
+            counted += targets[r] != ignoreIndex ? 1 : 0;
+        T number = T.CreateTruncating(counted), share = T.One / number;
+        *mean = Lanes.Sum(losses, rows) / number;
+        for (long r = 0; r < rows; r++)
+            losses[r] = targets[r] != ignoreIndex ? share : T.Zero;
+    }
+
     private static T LossRow<T>(long classes, T* x, long target, T smoothing) where T : unmanaged, IFloatingPointIeee754<T>
     {
         T max = SoftmaxKernels.Max(x, classes);

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Native;
 
@@ -30,9 +31,12 @@ internal static unsafe class Pool2dKernels
         long outputs = s.OutPixels, inputs = s.InPixels;
         Chunks.For(s.Planes, outputs + inputs, (start, end) =>
         {
-            Clear(gx + start * inputs, (end - start) * inputs);
             for (long p = start; p < end; p++)
+            {
+                // Plane by plane, so that the zeros are still in the cache when they are added to.
+                Clear(gx + p * inputs, inputs);
                 Scatter(gy + p * outputs, index + p * outputs, outputs, gx + p * inputs);
+            }
         });
     }
 
@@ -77,9 +81,12 @@ internal static unsafe class Pool2dKernels
             for (long row = start; row < end; row++)
             {
                 T* from = x + row * width, to = y + row * scaleH * wide;
-                for (long i = 0, o = 0; i < width; i++)
-                    for (long k = 0; k < scaleW; k++)
-                        to[o++] = from[i];
+                if (scaleW == 2 && sizeof(T) == 4)
+                    Double((uint*)from, width, (ulong*)to);
+                else
+                    for (long i = 0, o = 0; i < width; i++)
+                        for (long k = 0; k < scaleW; k++)
+                            to[o++] = from[i];
                 for (long k = 1; k < scaleH; k++)
                     Unsafe.CopyBlockUnaligned(to + k * wide, to, checked((uint)(wide * sizeof(T))));
             }
@@ -90,9 +97,58 @@ internal static unsafe class Pool2dKernels
     public static void UpsampleGrad<T>(long planes, long height, long width, long scaleH, long scaleW, T* gy, T* gx)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
+        if (scaleH == 2 && scaleW == 2 && typeof(T) == typeof(float))
+        {
+            Chunks.For(planes * height, width * 5, (start, end) =>
+            {
+                for (long row = start; row < end; row++)
+                    Sum2x2((float*)gy + row * 4 * width, width, (float*)gx + row * width);
+            });
+            return;
+        }
         var blocks = new Bins(Cut(height, i => i * scaleH, i => (i + 1) * scaleH), Cut(width, i => i * scaleW, i => (i + 1) * scaleW), 1);
         Mean(blocks, planes, width * scaleW, height * width * scaleH * scaleW, gy, gx);
     }
+
+    // Every element twice: a 64-bit lane with two equal halves.
+    private static void Double(uint* x, long n, ulong* y)
+    {
+        long i = 0;
+        for (; i + 8 <= n; i += 8)
+        {
+            var (low, high) = Vector256.Widen(Vector256.Load(x + i));
+            (low | (low << 32)).Store(y + i);
+            (high | (high << 32)).Store(y + i + 4);
+        }
+        for (; i < n; i++)
+            y[i] = x[i] | ((ulong)x[i] << 32);
+    }
+
+    // One row of sums over 2x2 squares, in the order of the general loop: a pair of neighbours is one 64-bit lane, whose low half gets their sum.
+    private static void Sum2x2(float* above, long width, float* y)
+    {
+        float* below = above + 2 * width;
+        long i = 0;
+        for (; i + 16 <= width; i += 16)
+        {
+            var first = Pairs(Vector512.Load(above + 2 * i), Vector512.Load(below + 2 * i));
+            var second = Pairs(Vector512.Load(above + 2 * i + 16), Vector512.Load(below + 2 * i + 16));
+            Vector512.Narrow(first, second).AsSingle().Store(y + i);
+        }
+        for (; i + 4 <= width; i += 4)
+        {
+            var pairs = Pairs(Vector256.Load(above + 2 * i), Vector256.Load(below + 2 * i));
+            Vector128.Narrow(pairs.GetLower(), pairs.GetUpper()).AsSingle().Store(y + i);
+        }
+        for (; i < width; i++)
+            y[i] = above[2 * i] + above[2 * i + 1] + below[2 * i] + below[2 * i + 1];
+    }
+
+    private static Vector512<ulong> Pairs(Vector512<float> a, Vector512<float> b) =>
+        (a + (a.AsUInt64() >> 32).AsSingle() + b + (b.AsUInt64() >> 32).AsSingle()).AsUInt64();
+
+    private static Vector256<ulong> Pairs(Vector256<float> a, Vector256<float> b) =>
+        (a + (a.AsUInt64() >> 32).AsSingle() + b + (b.AsUInt64() >> 32).AsSingle()).AsUInt64();
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void MaxPlane<T>(in PoolShape s, T* x, T* y, long* index) where T : unmanaged, IFloatingPointIeee754<T>

@@ -13,6 +13,7 @@ internal static unsafe class ReduceLoop
 {
     private const int RunBlock = 4096;
     private const int ColumnBlock = 64;
+    private const int ShortRun = 256;
     private const long Grain = 1 << 15;
 
     public static void Run<T, F>(Tensor y, Tensor x, ReadOnlySpan<bool> reduced) where T : unmanaged, INumber<T> where F : struct, IReduceFn
@@ -140,6 +141,10 @@ internal static unsafe class ReduceLoop
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public readonly long Offset(long i) => _rank <= 1 ? i * InnerStride : Odometer(i);
 
+        /// <summary>Offset of run number r: the runs lie along all dims but the innermost.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public readonly long Run(long r) => _rank == 2 ? r * _strides[1] : Odometer(r * Inner);
+
         private readonly long Odometer(long i)
         {
             long at = 0;
@@ -204,12 +209,37 @@ internal static unsafe class ReduceLoop
         private readonly void Rows(int chunk)
         {
             long from = Workers.Start(Kept.Count, _chunks, chunk), to = Workers.Start(Kept.Count, _chunks, chunk + 1);
+            if (Gone.Count > Gone.Inner && Gone.Inner <= ShortRun)
+            {
+                ShortRuns(from, to);
+                return;
+            }
             for (long o = from; o < to; o++)
             {
                 T* x = X + Kept.Offset(o);
                 T total = Row<T, F>(x, Gone.Inner);
                 for (long r = Gone.Inner; r < Gone.Count; r += Gone.Inner)
                     total = Combine<T, F>(total, Row<T, F>(x + Gone.Offset(r), Gone.Inner));
+                Y[o] = F.Post(total);
+            }
+        }
+
+        // Short runs are strung together first: each for itself would spend its time on the tree at its end.
+        private readonly void ShortRuns(long from, long to)
+        {
+            T* strung = stackalloc T[RunBlock];
+            long perBlock = RunBlock / Gone.Inner, runs = Gone.Count / Gone.Inner;
+            for (long o = from; o < to; o++)
+            {
+                T* x = X + Kept.Offset(o);
+                T total = F.Identity<T>();
+                for (long first = 0; first < runs; first += perBlock)
+                {
+                    long count = Math.Min(perBlock, runs - first);
+                    for (long r = 0; r < count; r++)
+                        new ReadOnlySpan<T>(x + Gone.Run(first + r), (int)Gone.Inner).CopyTo(new Span<T>(strung + r * Gone.Inner, (int)Gone.Inner));
+                    total = Combine<T, F>(total, Block<T, F>(strung, count * Gone.Inner));
+                }
                 Y[o] = F.Post(total);
             }
         }

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.Intrinsics;
 
 namespace Native;
 
@@ -44,20 +45,46 @@ internal static unsafe class ScanKernels
             }
         });
 
-    public static void Difference<T>(Lines from, Lines to, T* x, T* y, bool adjoint) where T : unmanaged, INumber<T> =>
-        Chunks.For(to.Count, to.N * 2, (first, end) =>
+    /// <summary>
+    /// Elements of one outer position are contiguous whatever the dim, so neighbours on a line are two runs of memory, inner apart.
+    /// </summary>
+    public static void Difference<T>(Lines from, Lines to, T* x, T* y, bool adjoint) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        long given = from.N * from.Inner, size = to.N * to.Inner, inner = to.Inner, pieces = Math.Max(1, size / (2 * Chunks.Grain));
+        Chunks.For(to.Outer * pieces, size / pieces * 2, (first, end) =>
         {
-            for (long k = first; k < end; k++)
+            for (long unit = first; unit < end; unit++)
             {
-                T* a = x + from.Start(k), b = y + to.Start(k);
-                long inner = to.Inner;
-                for (long i = 0; i < to.N; i++)
+                long outer = unit / pieces, start = size * (unit % pieces) / pieces, stop = size * (unit % pieces + 1) / pieces;
+                T* a = x + outer * given, b = y + outer * size;
+                if (!adjoint)
                 {
-                    if (!adjoint)
-                        b[i * inner] = a[(i + 1) * inner] - a[i * inner];
-                    else
-                        b[i * inner] = (i > 0 ? a[(i - 1) * inner] : T.Zero) - (i < from.N ? a[i * inner] : T.Zero);
+                    Subtract(a + start + inner, a + start, stop - start, b + start);
+                    continue;
                 }
+                // Nothing stands before the first and after the last.
+                long i = start;
+                for (; i < Math.Min(stop, Math.Min(inner, given)); i++)
+                    b[i] = T.Zero - a[i];
+                long middle = Math.Min(stop, given) - i;
+                if (middle > 0)
+                {
+                    Subtract(a + i - inner, a + i, middle, b + i);
+                    i += middle;
+                }
+                for (; i < stop; i++)
+                    b[i] = i < inner ? T.Zero : a[i - inner];
             }
         });
+    }
+
+    private static void Subtract<T>(T* a, T* b, long n, T* y) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        int w = Vector512<T>.Count;
+        long i = 0;
+        for (; i + w <= n; i += w)
+            (Vector512.Load(a + i) - Vector512.Load(b + i)).Store(y + i);
+        if (i < n)
+            Lanes.Put(Lanes.At(a + i, n - i) - Lanes.At(b + i, n - i), y + i, n - i);
+    }
 }

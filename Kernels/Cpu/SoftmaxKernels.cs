@@ -80,6 +80,15 @@ internal static unsafe class SoftmaxKernels
 
     private static void Run<T>(Kind kind, long outer, long n, long inner, T* x, T* y) where T : unmanaged, IFloatingPointIeee754<T>
     {
+        if (inner == 1 && n < Vector512<T>.Count)
+        {
+            Chunks.For(Chunks.CeilDiv(outer, Vector512<T>.Count), n * Vector512<T>.Count * ExpCost / 4, (start, end) =>
+            {
+                for (long r = start * Vector512<T>.Count; r < Math.Min(outer, end * Vector512<T>.Count); r += Vector512<T>.Count)
+                    ShortLines(kind, x + r * n, n, outer - r, y + (kind == Kind.LogSumExp ? r : r * n));
+            });
+            return;
+        }
         if (inner == 1)
         {
             Chunks.For(outer, n * ExpCost, (start, end) =>
@@ -119,6 +128,25 @@ internal static unsafe class SoftmaxKernels
         }
     }
 
+    // Lines shorter than a vector leave most of it unused: as many of them are laid side by side, one per lane, which is the same to the bit.
+    private static void ShortLines<T>(Kind kind, T* x, long n, long left, T* y) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        int width = Vector512<T>.Count;
+        T* a = stackalloc T[2 * width * width], b = a + width * width;
+        left = Math.Min(left, width);
+        Turn(x, left, n, 1, n, a, width, 1);
+        Tile(kind, a, n, width, left, b);
+        Turn(b, left, kind == Kind.LogSumExp ? 1 : n, width, 1, y, 1, kind == Kind.LogSumExp ? 1 : n);
+    }
+
+    // to[i along, j across] = from[i along, j across] for n elements of each line.
+    private static void Turn<T>(T* from, long lines, long n, long along, long across, T* to, long toAlong, long toAcross) where T : unmanaged
+    {
+        for (long i = 0; i < n; i++)
+            for (long line = 0; line < lines; line++)
+                to[i * toAlong + line * toAcross] = from[i * along + line * across];
+    }
+
     // A vector of neighbouring lines whose elements are `inner` apart.
     private static void Tile<T>(Kind kind, T* x, long n, long inner, long left, T* y) where T : unmanaged, IFloatingPointIeee754<T>
     {
@@ -154,6 +182,15 @@ internal static unsafe class SoftmaxKernels
         where T : unmanaged, IFloatingPointIeee754<T>
         where F : struct, ITerm<T>, IRule<T>
     {
+        if (inner == 1 && n < Vector512<T>.Count)
+        {
+            Chunks.For(Chunks.CeilDiv(outer, Vector512<T>.Count), n * Vector512<T>.Count * ExpCost / 4, (start, end) =>
+            {
+                for (long r = start * Vector512<T>.Count; r < Math.Min(outer, end * Vector512<T>.Count); r += Vector512<T>.Count)
+                    GradShortLines<T, F>(n, outer - r, g + r * n, y + r * n, gx + r * n);
+            });
+            return;
+        }
         if (inner == 1)
         {
             Chunks.For(outer, n * ExpCost, (start, end) =>
@@ -184,6 +221,19 @@ internal static unsafe class SoftmaxKernels
             long left = n - i;
             Lanes.Put(F.Gradient(Lanes.At(g + i, left), Lanes.At(y + i, left), sum), gx + i, left);
         }
+    }
+
+    private static void GradShortLines<T, F>(long n, long left, T* g, T* y, T* gx)
+        where T : unmanaged, IFloatingPointIeee754<T>
+        where F : struct, ITerm<T>, IRule<T>
+    {
+        int width = Vector512<T>.Count;
+        T* a = stackalloc T[3 * width * width], b = a + width * width, c = b + width * width;
+        left = Math.Min(left, width);
+        Turn(g, left, n, 1, n, a, width, 1);
+        Turn(y, left, n, 1, n, b, width, 1);
+        GradTile<T, F>(n, width, left, a, b, c);
+        Turn(c, left, n, width, 1, gx, 1, n);
     }
 
     private static void GradTile<T, F>(long n, long inner, long left, T* g, T* y, T* gx)

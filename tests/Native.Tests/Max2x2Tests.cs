@@ -7,7 +7,7 @@ public class Max2x2Tests
     public void Values_and_indices_follow_the_rule()
     {
         var rng = new Generator(7);
-        foreach (int width in new[] { 2, 3, 28, 31, 32, 33, 34, 63, 64, 66, 70 })
+        foreach (int width in new[] { 2, 3, 7, 14, 15, 28, 31, 32, 33, 34, 63, 64, 66, 70 })
             foreach (int height in new[] { 2, 3, 5, 8, 28 })
             {
                 // Few distinct values make ties, some are NaN.
