@@ -12,6 +12,9 @@ internal sealed class PointwiseCuda
 
     private static readonly KernelFamily Family = new("pointwise", Text, DType.F32, DType.F64, DType.I32, DType.I64, DType.U8);
 
+    // What one thread loads at a time: nat_pack.
+    private const int PackBytes = 16;
+
     private readonly CudaKernel _dense, _strided;
     private readonly string _name;
 
@@ -28,11 +31,13 @@ internal sealed class PointwiseCuda
     public void Run(Tensor y, Tensor a, Tensor? b, Tensor? c, double p, double q)
     {
         int n = Launch.Int(y.Count, _name);
-        var grid = Launch.Over(y.Device, n);
         if (Step(a, y) is { } stepA && Step(b, y) is { } stepB && Step(c, y) is { } stepC)
         {
             DenseArgs args = new() { Y = Launch.At(y), A = Launch.At(a), B = At(b), C = At(c), P = p, Q = q, N = n, StepA = stepA, StepB = stepB, StepC = stepC };
-            Launch.Run(y.Device, _dense, y.DType, grid, args);
+            int width = PackBytes / y.DType.Size();
+            if ((args.Y | (args.A * stepA) | (args.B * stepB) | (args.C * stepC)) % PackBytes == 0)
+                args.Packed = n / width * width;
+            Launch.Run(y.Device, _dense, y.DType, Launch.Over(y.Device, args.Packed > 0 ? n / width : n), args);
             return;
         }
         StridedArgs strided = new()
@@ -48,7 +53,7 @@ internal sealed class PointwiseCuda
             LayoutB = Layout(b, y),
             LayoutC = Layout(c, y),
         };
-        Launch.Run(y.Device, _strided, y.DType, grid, strided);
+        Launch.Run(y.Device, _strided, y.DType, Launch.Over(y.Device, n), strided);
     }
 
     private static nint At(Tensor? t) => t is null ? 0 : Launch.At(t);
@@ -79,7 +84,7 @@ internal sealed class PointwiseCuda
     {
         public nint Y, A, B, C;
         public double P, Q;
-        public int N, StepA, StepB, StepC;
+        public int N, Packed, StepA, StepB, StepC;
     }
 
     private struct StridedArgs

@@ -6,7 +6,7 @@ struct PointwiseDense
     T* y;
     const T *a, *b, *c;
     double p, q;
-    int n, step_a, step_b, step_c;
+    int n, n_packed, step_a, step_b, step_c;
 };
 
 struct PointwiseStrided
@@ -28,12 +28,41 @@ struct PointwiseStrided
         }                                                                                          \
     };
 
-// Operands are dense (step 1) or one number (step 0); absent ones point nowhere and are not read.
+// Sixteen bytes, the most that one thread loads or stores at a time.
+struct alignas(16) nat_pack
+{
+    T v[16 / sizeof(T)];
+};
+
+__device__ __forceinline__ T nat_at(const T* x, int step, int i) { return x ? x[i * step] : T(0); }
+
+__device__ __forceinline__ nat_pack nat_pack_at(const T* x, int step, int i)
+{
+    nat_pack r;
+    if (step)
+        return ((const nat_pack*)x)[i];
+#pragma unroll
+    for (int k = 0; k < (int)(16 / sizeof(T)); k++)
+        r.v[k] = x ? *x : T(0);
+    return r;
+}
+
+// Operands are dense (step 1) or one number (step 0); absent ones point nowhere and are not read. The first n_packed elements lie at multiples of
+// sixteen bytes in all dense operands (0 when they do not).
 template <class F> __device__ __forceinline__ void nat_dense(const PointwiseDense& s)
 {
     T p = (T)s.p, q = (T)s.q;
-    for (int i = nat_first(); i < s.n; i += nat_step())
-        s.y[i] = F::at(s.a[i * s.step_a], s.b ? s.b[i * s.step_b] : T(0), s.c ? s.c[i * s.step_c] : T(0), p, q);
+    const int width = 16 / sizeof(T);
+    for (int i = nat_first(); i < s.n_packed / width; i += nat_step())
+    {
+        nat_pack a = nat_pack_at(s.a, s.step_a, i), b = nat_pack_at(s.b, s.step_b, i), c = nat_pack_at(s.c, s.step_c, i), y;
+#pragma unroll
+        for (int k = 0; k < width; k++)
+            y.v[k] = F::at(a.v[k], b.v[k], c.v[k], p, q);
+        ((nat_pack*)s.y)[i] = y;
+    }
+    for (int i = s.n_packed + nat_first(); i < s.n; i += nat_step())
+        s.y[i] = F::at(s.a[i * s.step_a], nat_at(s.b, s.step_b, i), nat_at(s.c, s.step_c, i), p, q);
 }
 
 template <class F> __device__ __forceinline__ void nat_strided(const PointwiseStrided& s)

@@ -18,6 +18,24 @@ public sealed class EmulatorTests
         Assert.Equal("emu:0", actual.Device.Name);
         Assert.Equal(expected.ToArray<float>(), actual.ToArray<float>());
     });
+
+    [Theory]
+    [InlineData(1, 0)]
+    [InlineData(3, 0)]
+    [InlineData(64, 0)]
+    [InlineData(65, 1)]
+    [InlineData(1027, 2)]
+    [InlineData(4096, 4)]
+    public void Packed_and_single_elements_meet_without_a_gap(int n, int offset) => OpKit.OnFreshThread(() =>
+    {
+        // Sliced, so that sixteen-byte places are hit and missed; beside one number and beside a vector.
+        Tensor whole = Tensor.Arange(0, n + offset, 1, DType.F32), x = whole[offset..];
+        using var _ = Autograd.NoGrad();
+        Tensor far = whole.To(Emu)[offset..];
+        Assert.Equal((x * x + 0.5).ToArray<float>(), (far * far + 0.5).ToArray<float>());
+        Assert.Equal((x - Tensor.Scalar(2f)).ToArray<float>(), (far - Tensor.Scalar(2f).To(Emu)).ToArray<float>());
+        Assert.Equal((x.To(DType.F64) * 3).ToArray<double>(), (x.To(DType.F64).To(Emu) * 3).ToArray<double>());
+    });
 }
 
 /// <summary>Tests on the emulator run one after the other: they look at the driver's counters and switches.</summary>
