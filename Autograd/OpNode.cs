@@ -247,12 +247,21 @@ internal sealed class WideNode : OpNode
 
     public override void Release()
     {
-        Released |= Saved.Any();
-        foreach (ref var slot in _slots.AsSpan())
-            slot.Saved = null;
+        // By hand rather than through Saved: this runs once per node of every pass, and an iterator is garbage.
+        Released |= _y is not null;
         _y = null;
-        if (_further is not null)
-            Array.Clear(_further.Saved);
+        foreach (ref var slot in _slots.AsSpan())
+        {
+            Released |= slot.Saved is not null;
+            slot.Saved = null;
+        }
+        if (_further is null)
+            return;
+        foreach (ref var saved in _further.Saved.AsSpan())
+        {
+            Released |= saved is not null;
+            saved = null;
+        }
     }
 
     public override IEnumerable<Tensor> Saved

@@ -36,19 +36,24 @@ internal static unsafe partial class NormKernels
         where T : unmanaged, IFloatingPointIeee754<T>
         where F : struct, ICombination<T>
     {
+        // The coefficients are padded to whole vectors, the rows are not.
         T* kp = k.P + c, kq = k.Q + c, kx = k.X + c, k1 = k.Constant + c;
+        long whole = n / Vector512<T>.Count * Vector512<T>.Count;
         mean += c;
-        for (long i = 0; i < n; i += Vector512<T>.Count)
-        {
-            long left = n - i;
-            var deviation = Lanes.At(x + i, left) - Lanes.At(mean + i, left);
-            // The coefficients are padded to whole vectors.
-            Lanes.Put(
-                F.Of(Lanes.At(p + i, left), Lanes.At(q + i, left), deviation,
-                    Vector512.Load(kp + i), Vector512.Load(kq + i), Vector512.Load(kx + i), Vector512.Load(k1 + i)),
-                y + i, left);
-        }
+        for (long i = 0; i < whole; i += Vector512<T>.Count)
+            F.Of(Vector512.Load(p + i), Vector512.Load(q + i), Vector512.Load(x + i) - Vector512.Load(mean + i),
+                Vector512.Load(kp + i), Vector512.Load(kq + i), Vector512.Load(kx + i), Vector512.Load(k1 + i)).Store(y + i);
+        if (whole < n)
+            RowTail<T, F>(n - whole, p + whole, q + whole, x + whole, mean + whole, k, c + whole, y + whole);
     }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void RowTail<T, F>(long n, T* p, T* q, T* x, T* mean, in Coefficients<T> k, long c, T* y)
+        where T : unmanaged, IFloatingPointIeee754<T>
+        where F : struct, ICombination<T> =>
+        Lanes.Put(
+            F.Of(Lanes.At(p, n), Lanes.At(q, n), Lanes.At(x, n) - Lanes.At(mean, n),
+                Vector512.Load(k.P + c), Vector512.Load(k.Q + c), Vector512.Load(k.X + c), Vector512.Load(k.Constant + c)), y, n);
 
     /// <summary>Coefficients per channel, zeroed, in this thread's scratch; each row is padded to whole vectors.</summary>
     private readonly struct Coefficients<T> where T : unmanaged
