@@ -12,6 +12,7 @@ internal sealed partial class KernelFamily
     private static readonly List<KernelFamily> Families = [];
 
     private readonly Func<DType, string> _text;
+    private readonly List<CudaKernel> _launched = [];
 
     /// <summary>A family whose text is the resource <c>NAME.cu</c>.</summary>
     public KernelFamily(string name, params DType[] dtypes) : this(name, _ => Resource($"{name}.cu"), dtypes)
@@ -40,11 +41,27 @@ internal sealed partial class KernelFamily
 
     public string Name { get; }
 
+    /// <summary>The kernels that somebody launches.</summary>
+    public IReadOnlyList<CudaKernel> Launched
+    {
+        get
+        {
+            lock (_launched)
+                return [.. _launched];
+        }
+    }
+
     /// <summary>Element types it is compiled for.</summary>
     public IReadOnlyList<DType> DTypes { get; }
 
     /// <summary>Names of the kernels for an element type, without its suffix.</summary>
     public IReadOnlyList<string> Entries(DType dtype) => [.. Entry().Matches(_text(dtype)).Select(m => m.Groups["name"].Value)];
+
+    internal void Add(CudaKernel kernel)
+    {
+        lock (_launched)
+            _launched.Add(kernel);
+    }
 
     /// <summary>The whole program for one element type.</summary>
     public string Source(DType dtype)
@@ -83,16 +100,22 @@ internal sealed partial class KernelFamily
 }
 
 /// <summary>One kernel of a family; the handle to it is looked up once per device and element type.</summary>
-internal sealed class CudaKernel(KernelFamily family, string name)
+internal sealed class CudaKernel
 {
     private static int count;
 
     private readonly int _id = Interlocked.Increment(ref count) - 1;
 
-    public KernelFamily Family => family;
+    public CudaKernel(KernelFamily family, string name)
+    {
+        (Family, Name) = (family, name);
+        family.Add(this);
+    }
+
+    public KernelFamily Family { get; }
 
     /// <summary>Name without the type's suffix.</summary>
-    public string Name => name;
+    public string Name { get; }
 
     /// <summary>The driver's handle of the kernel for an element type; loads the family at the first call.</summary>
     public nint Function(CudaBackend backend, CudaDevice device, DType dtype)
