@@ -7,18 +7,20 @@ namespace Native;
 // The affine pass that follows the sums of a channel: y = kp p + kq q + kx (x - mean) + k.
 internal static unsafe partial class NormKernels
 {
-    /// <summary>One segment of channel c. Operands that F ignores may be any valid pointer.</summary>
-    private static void Segment<T, F>(long n, T* p, T* q, T* x, T* mean, in Coefficients<T> k, long c, T* y)
+    /// <summary>Segments of channel c, stride apart. Operands that F ignores may be any valid pointer.</summary>
+    private static void Segments<T, F>(long n, long stride, long rows, T* p, T* q, T* x, T* mean, in Coefficients<T> k, long c, T* y)
         where T : unmanaged, IFloatingPointIeee754<T>
         where F : struct, ICombination<T>
     {
         long whole = n / Vector512<T>.Count * Vector512<T>.Count;
         Vector512<T> mu = Vector512.Create(mean[c]), kp = Vector512.Create(k.P[c]), kq = Vector512.Create(k.Q[c]), kx = Vector512.Create(k.X[c]),
             k1 = Vector512.Create(k.Constant[c]);
-        for (long i = 0; i < whole; i += Vector512<T>.Count)
-            F.Of(Vector512.Load(p + i), Vector512.Load(q + i), Vector512.Load(x + i) - mu, kp, kq, kx, k1).Store(y + i);
+        for (long at = 0; at < rows * stride; at += stride)
+            for (long i = at; i < at + whole; i += Vector512<T>.Count)
+                F.Of(Vector512.Load(p + i), Vector512.Load(q + i), Vector512.Load(x + i) - mu, kp, kq, kx, k1).Store(y + i);
         if (whole < n)
-            SegmentTail<T, F>(n - whole, p + whole, q + whole, x + whole, mean, k, c, y + whole);
+            for (long at = whole; at < rows * stride; at += stride)
+                SegmentTail<T, F>(n - whole, p + at, q + at, x + at, mean, k, c, y + at);
     }
 
     // Apart, because the calls in it would cost the loop above its registers.

@@ -22,8 +22,8 @@ internal unsafe interface IChannelPlan<T> where T : unmanaged, IFloatingPointIee
     /// <summary>Turns the sums of all blocks of a channel into results and coefficients.</summary>
     void Finish(in BlockSums<T> sums, long channel);
 
-    /// <summary>Writes one segment of a channel.</summary>
-    void Segment(long at, long n, long channel);
+    /// <summary>Writes one channel of a block.</summary>
+    void Segments(long at, long n, long stride, long rows, long channel);
 
     /// <summary>Writes <paramref name="n"/> neighbouring channels of one row of [N,C].</summary>
     void Row(long at, long n, long channel);
@@ -119,8 +119,7 @@ internal unsafe struct ChannelWalk<T, P> : IJob
             if (_pass == Pass.Sum)
                 Sum(block, first, count);
             else
-                for (long row = block * _rows; row < Math.Min((block + 1) * _rows, _batch); row++)
-                    Write(row, first, count);
+                Write(block, first, count);
         }
     }
 
@@ -144,18 +143,19 @@ internal unsafe struct ChannelWalk<T, P> : IJob
             _plan.Finish(new BlockSums<T>(_sums + c, _channels, _blocks, full, last), c);
     }
 
-    private readonly void Write(long row, long first, long count)
+    private readonly void Write(long block, long first, long count)
     {
-        long at = (row * _channels + first) * _length;
+        long row = block * _rows, rows = Math.Min(_rows, _batch - row), stride = _channels * _length, at = row * stride + first * _length;
         if (_length == 1)
-            _plan.Row(at, count, first);
+            for (long r = 0; r < rows; r++)
+                _plan.Row(at + r * stride, count, first);
         else
             for (long c = 0; c < count; c++)
-                _plan.Segment(at + c * _length, _length, first + c);
+                _plan.Segments(at + c * _length, _length, stride, rows, first + c);
     }
 }
 
-// The sums that plans are made of. Element i of a segment goes to lane i mod 64 (mod 32 in f64), the same for every segment of a block.
+// The sums that plans are made of: four vectors of lanes, filled in an order that the shape decides.
 internal static unsafe partial class NormKernels
 {
     /// <summary>The sum of F over rows of n elements, stride apart.</summary>
@@ -166,7 +166,23 @@ internal static unsafe partial class NormKernels
         Vector512<T> s0 = Vector512<T>.Zero, s1 = s0, s2 = s0, s3 = s0;
         long whole = n / w * w;
         T* x = a, y = b;
-        for (long row = 0; row < rows; row++, x += stride, y += stride)
+        // Short segments give no room for four sums side by side; four rows do.
+        for (long first = 0; n < 4 * w && first < whole; first += w)
+        {
+            x = a + first;
+            y = b + first;
+            long row = 0;
+            for (; row + 4 <= rows; row += 4, x += 4 * stride, y += 4 * stride)
+            {
+                s0 += F.Of(Vector512.Load(x), Vector512.Load(y), default, kk);
+                s1 += F.Of(Vector512.Load(x + stride), Vector512.Load(y + stride), default, kk);
+                s2 += F.Of(Vector512.Load(x + 2 * stride), Vector512.Load(y + 2 * stride), default, kk);
+                s3 += F.Of(Vector512.Load(x + 3 * stride), Vector512.Load(y + 3 * stride), default, kk);
+            }
+            for (; row < rows; row++, x += stride, y += stride)
+                s0 += F.Of(Vector512.Load(x), Vector512.Load(y), default, kk);
+        }
+        for (long row = 0; n >= 4 * w && row < rows; row++, x += stride, y += stride)
         {
             long i = 0;
             for (; i + 4 * w <= n; i += 4 * w)

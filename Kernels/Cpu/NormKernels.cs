@@ -162,7 +162,7 @@ internal static unsafe partial class NormKernels
             K.Constant[channel] = B == null ? T.Zero : B[channel];
         }
 
-        public readonly void Segment(long at, long n, long channel) => NormKernels.Segment<T, OfX<T>>(n, X + at, X + at, X + at, Mean, K, channel, Y + at);
+        public readonly void Segments(long at, long n, long stride, long rows, long channel) => NormKernels.Segments<T, OfX<T>>(n, stride, rows, X + at, X + at, X + at, Mean, K, channel, Y + at);
 
         public readonly void Row(long at, long n, long channel) => NormKernels.Row<T, OfX<T>>(n, X + at, X + at, X + at, Mean, K, channel, Y + at);
     }
@@ -199,7 +199,7 @@ internal static unsafe partial class NormKernels
             K.Constant[channel] = T.CreateTruncating(-scale * g / Elements);
         }
 
-        public readonly void Segment(long at, long n, long channel) => NormKernels.Segment<T, OfPx<T>>(n, G + at, X + at, X + at, Mean, K, channel, Gx + at);
+        public readonly void Segments(long at, long n, long stride, long rows, long channel) => NormKernels.Segments<T, OfPx<T>>(n, stride, rows, G + at, X + at, X + at, Mean, K, channel, Gx + at);
 
         public readonly void Row(long at, long n, long channel) => NormKernels.Row<T, OfPx<T>>(n, G + at, X + at, X + at, Mean, K, channel, Gx + at);
     }
@@ -252,10 +252,10 @@ internal static unsafe partial class NormKernels
             Kx.Constant[channel] = T.CreateTruncating(-s * meanE);
         }
 
-        public readonly void Segment(long at, long n, long channel)
+        public readonly void Segments(long at, long n, long stride, long rows, long channel)
         {
-            NormKernels.Segment<T, OfPx<T>>(n, V + at, X + at, X + at, Mean, Kg, channel, Dg + at);
-            NormKernels.Segment<T, OfPqx<T>>(n, V + at, G + at, X + at, Mean, Kx, channel, Dx + at);
+            NormKernels.Segments<T, OfPx<T>>(n, stride, rows, V + at, X + at, X + at, Mean, Kg, channel, Dg + at);
+            NormKernels.Segments<T, OfPqx<T>>(n, stride, rows, V + at, G + at, X + at, Mean, Kx, channel, Dx + at);
         }
 
         public readonly void Row(long at, long n, long channel)
