@@ -27,6 +27,19 @@ internal sealed unsafe partial class Driver : ICudaDriver
         return new Driver(search.Path, search.Entry);
     }
 
+    /// <summary>The CUDA version of the process's driver, in CUDA's numbers; null when there is no driver.</summary>
+    public static int? TryVersion()
+    {
+        try
+        {
+            return Load().DriverGetVersion(out int version) == CudaResult.Success ? version : null;
+        }
+        catch (DeviceException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>CUDA's number for a version as words: 12040 is 12.4.</summary>
     public static string VersionText(int version) => $"{version / 1000}.{version % 1000 / 10}";
 
