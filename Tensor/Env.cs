@@ -43,6 +43,12 @@ public static class Env
     /// <summary>1 prints the device; 2 and 3 print one line per operation with time and shapes.</summary>
     public static EnvSwitch<long> Debug { get; } = Number("NATIVE_DEBUG", 0, 3, "1: devices; 2: one line per operation with its time; 3: shapes too");
 
+    /// <summary>Where NVIDIA's libraries lie, before any other place.</summary>
+    public static EnvSwitch<string> CudaPath { get; } = Text("NATIVE_CUDA_PATH", "", "folders with libcuda, libnvrtc and libcublas, searched before all others");
+
+    /// <summary>Folder of compiled kernels.</summary>
+    public static EnvSwitch<string> Cache { get; } = Text("NATIVE_CACHE", "", "folder of compiled kernels; unset = the user's cache folder");
+
     private static EnvSwitch<string> Text(string name, string otherwise, string help) =>
         Add(new EnvSwitch<string>(name, help, otherwise, s => s));
 

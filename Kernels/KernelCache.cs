@@ -1,0 +1,177 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.RegularExpressions;
+
+namespace Native;
+
+/// <summary>What a compiled kernel depends on: program name and target for people, a hash over everything for the cache.</summary>
+internal readonly record struct KernelKey(string Name, string Target, string Hash)
+{
+    /// <summary>The key of a program: text, options, target, compiler's version and Native's.</summary>
+    public static KernelKey Of(string name, string source, IEnumerable<string> options, string target, int compilerVersion)
+    {
+        using var sha = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (string part in (string[])[$"{typeof(KernelKey).Assembly.GetName().Version}", $"{compilerVersion}", target, .. options, name, source])
+        {
+            // Each part behind its length: parts that meet elsewhere do not make the same key.
+            byte[] bytes = Encoding.UTF8.GetBytes(part);
+            sha.AppendData(BitConverter.GetBytes(bytes.LongLength));
+            sha.AppendData(bytes);
+        }
+        return new(name, target, Convert.ToHexStringLower(sha.GetHashAndReset()));
+    }
+}
+
+/// <summary>
+/// Compiled kernels on disk. A file is a mark, a SHA-256 over key and content, and the content; it is written under another name and
+/// renamed, so that processes beside each other, and one killed at any moment, leave whole files or none. What does not
+/// match its hash is compiled again and replaced. A folder that cannot be written or read costs time and nothing else.
+/// </summary>
+internal sealed partial class KernelCache(string? folder)
+{
+    private static readonly byte[] Mark = "NATCUB01"u8.ToArray();
+    private static readonly TimeSpan Abandoned = TimeSpan.FromHours(1);
+
+    private bool _swept;
+
+    /// <summary>The cache that the switches name: NATIVE_CACHE, else the user's cache folder, else none.</summary>
+    public static KernelCache Default => new(Env.Cache.Value is { Length: > 0 } named ? named : UserFolder());
+
+    /// <summary>Where the files are; null when there is no place for them.</summary>
+    public string? Folder => folder;
+
+    /// <summary>The program's image for the target, compiled if it is not here.</summary>
+    public byte[] Image(CudaRuntimeCompiler compiler, string name, string source, string target) =>
+        GetOrAdd(KernelKey.Of(name, source, CudaRuntimeCompiler.Options(target), target, compiler.Version), () => compiler.Compile(name, source, target, out _));
+
+    /// <summary>The content of a key, made and stored if it is not here.</summary>
+    public byte[] GetOrAdd(KernelKey key, Func<byte[]> make)
+    {
+        if (folder is null)
+            return make();
+        if (Read(key) is { } found)
+            return found;
+        byte[] made = make();
+        Write(key, made);
+        return made;
+    }
+
+    /// <summary>Files and bytes, those included that a killed process left half-written.</summary>
+    public (int Kernels, int Abandoned, long Bytes) Count()
+    {
+        var files = Ours().Select(f => new FileInfo(f)).Where(f => f.Exists).ToList();
+        int kernels = files.Count(f => f.Extension == ".cubin");
+        return (kernels, files.Count - kernels, files.Sum(f => f.Length));
+    }
+
+    /// <summary>Deletes every file of ours and no other; the number deleted. <see cref="UsageException"/> when one cannot be.</summary>
+    public int Clear()
+    {
+        int deleted = 0;
+        foreach (string file in Ours())
+        {
+            try
+            {
+                File.Delete(file);
+                deleted++;
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw new UsageException($"cache clear: {file} cannot be deleted; {e.Message} {deleted} others were.");
+            }
+        }
+        return deleted;
+    }
+
+    private string FileOf(KernelKey key) => Path.Combine(folder!, $"{key.Name}.{key.Target}.{key.Hash}.cubin");
+
+    private byte[]? Read(KernelKey key)
+    {
+        try
+        {
+            string file = FileOf(key);
+            if (!File.Exists(file))
+                return null;
+            byte[] bytes = File.ReadAllBytes(file);
+            int head = Mark.Length + SHA256.HashSizeInBytes;
+            if (bytes.Length < head || !bytes.AsSpan(0, Mark.Length).SequenceEqual(Mark))
+                return null;
+            byte[] content = bytes[head..];
+            return bytes.AsSpan(Mark.Length, SHA256.HashSizeInBytes).SequenceEqual(Hash(key, content)) ? content : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    private void Write(KernelKey key, byte[] content)
+    {
+        string target = FileOf(key), temporary = $"{target}.{Guid.NewGuid():N}.tmp";
+        try
+        {
+            Directory.CreateDirectory(folder!);
+            Sweep();
+            using (var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write))
+            {
+                file.Write(Mark);
+                file.Write(Hash(key, content));
+                file.Write(content);
+            }
+            File.Move(temporary, target, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Delete(temporary);
+        }
+    }
+
+    private static byte[] Hash(KernelKey key, byte[] content) => SHA256.HashData([.. Encoding.ASCII.GetBytes(key.Hash), .. content]);
+
+    // A process that was killed while it wrote left a file behind; an hour later nobody is still writing it.
+    private void Sweep()
+    {
+        if (_swept)
+            return;
+        _swept = true;
+        foreach (string file in Ours().Where(f => f.EndsWith(".tmp", StringComparison.Ordinal) && File.GetLastWriteTimeUtc(f) < DateTime.UtcNow - Abandoned))
+            Delete(file);
+    }
+
+    private static void Delete(string file)
+    {
+        try
+        {
+            File.Delete(file);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // In use or not ours to delete: it stays, and `native cache clear` will say so.
+            _ = e;
+        }
+    }
+
+    private List<string> Ours()
+    {
+        try
+        {
+            return Directory.Exists(folder) ? [.. Directory.EnumerateFiles(folder).Where(f => OurName().IsMatch(Path.GetFileName(f))).Order(StringComparer.Ordinal)] : [];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
+    }
+
+    private static string? UserFolder()
+    {
+        string place = OperatingSystem.IsMacOS() ? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), "Library", "Caches")
+            : OperatingSystem.IsWindows() ? Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData)
+            : Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { } xdg && Path.IsPathRooted(xdg) ? xdg
+            : Environment.GetFolderPath(Environment.SpecialFolder.UserProfile) is { Length: > 0 } home ? Path.Combine(home, ".cache") : "";
+        return Path.IsPathRooted(place) ? Path.Combine(place, "native-kernels") : null;
+    }
+
+    [GeneratedRegex(@"\.[0-9a-f]{64}\.cubin(\.[0-9a-f]{32}\.tmp)?$")]
+    private static partial Regex OurName();
+}
