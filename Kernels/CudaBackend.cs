@@ -11,6 +11,18 @@ internal interface IKernelCompiler
     byte[] Compile(string source, string name, string arch);
 }
 
+/// <summary>NVRTC behind the cache on disk.</summary>
+internal sealed class NvrtcCompiler : IKernelCompiler
+{
+    private readonly KernelCache _cache = KernelCache.Default;
+
+    public byte[] Compile(string source, string name, string arch)
+    {
+        var compiler = CudaRuntimeCompiler.Load();
+        return _cache.Image(compiler, name, source, compiler.Target(int.Parse(arch.AsSpan("sm_".Length), System.Globalization.CultureInfo.InvariantCulture)));
+    }
+}
+
 /// <summary>What this assembly keeps with an opened device: its compiler, its matrix products and its loaded kernels.</summary>
 internal sealed class CudaBackend(IKernelCompiler compiler)
 {
@@ -31,7 +43,7 @@ internal sealed class CudaBackend(IKernelCompiler compiler)
 #pragma warning restore CA2255
     internal static void Install() => CudaDevice.Factory = device => device.Kind == DeviceKind.Emu
         ? (EmulatedDriver.Shared, new CudaBackend(HostCompiler.Shared))
-        : throw new DeviceException($"{device} is unavailable: this version of Native has no binding to the CUDA driver yet. Use cpu or emu:0.");
+        : (Driver.Load(), new CudaBackend(new NvrtcCompiler()));
 
     /// <summary>Compiles and loads a family, and finds one of its kernels.</summary>
     public nint Load(CudaDevice device, CudaKernel kernel, DType dtype, int index)

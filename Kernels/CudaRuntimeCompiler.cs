@@ -12,7 +12,7 @@ internal sealed unsafe partial class CudaRuntimeCompiler
     private const int Excerpts = 3, Around = 2;
 
     // --fmad=false: a product and a sum round apart, as they do on the CPU; common.cuh writes fma where one is wanted.
-    private static readonly string[] Fixed = ["--std=c++17", "--fmad=false", "-lineinfo"];
+    private static readonly string[] Fixed = ["--std=c++17", "--fmad=false"];
 
     // Architectures of embedded boards: what is made for them runs nowhere else.
     private static readonly int[] Embedded = [53, 62, 72, 87, 88, 101, 110];
@@ -73,8 +73,13 @@ internal sealed unsafe partial class CudaRuntimeCompiler
             ? $"it is NVRTC {Driver.VersionText(version)}, newer than the driver's CUDA {Driver.VersionText(driver)}" : null;
     }).Require());
 
-    /// <summary>The options of every compilation, the target's included: part of a cached kernel's key.</summary>
-    public static IReadOnlyList<string> Options(string target) => [.. Fixed, "--gpu-architecture=" + target];
+    /// <summary>The options of a compilation: part of a cached kernel's key.</summary>
+    public IReadOnlyList<string> Options(string target)
+    {
+        // NVRTC 11.8 recurses without end on line information of inlined functions for sm_90 and takes the process with it (seen).
+        bool lines = Version >= 12000 || !target.EndsWith("_90", StringComparison.Ordinal);
+        return [.. Fixed, .. lines ? ["-lineinfo"] : Array.Empty<string>(), "--gpu-architecture=" + target];
+    }
 
     /// <summary>
     /// What to compile for a device of an architecture: itself when it is known; else the nearest older one of its generation, whose CUBINs it

@@ -42,7 +42,7 @@ internal sealed partial class KernelCache(string? folder)
 
     /// <summary>The program's image for the target, compiled if it is not here.</summary>
     public byte[] Image(CudaRuntimeCompiler compiler, string name, string source, string target) =>
-        GetOrAdd(KernelKey.Of(name, source, CudaRuntimeCompiler.Options(target), target, compiler.Version), () => compiler.Compile(name, source, target, out _));
+        GetOrAdd(KernelKey.Of(name, source, compiler.Options(target), target, compiler.Version), () => compiler.Compile(name, source, target, out _));
 
     /// <summary>The content of a key, made and stored if it is not here.</summary>
     public byte[] GetOrAdd(KernelKey key, Func<byte[]> make)

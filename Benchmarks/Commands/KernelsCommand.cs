@@ -1,8 +1,9 @@
 using System.CommandLine;
+using System.Diagnostics;
 
 namespace Native.Benchmarks;
 
-/// <summary><c>native kernels list|source</c>: the CUDA kernels, and the text a compiler is given.</summary>
+/// <summary><c>native kernels list|source|compile</c>: the CUDA kernels, the text a compiler is given, and whether it takes it.</summary>
 internal static class KernelsCommand
 {
     public static Command Create(Ui ui)
@@ -13,7 +14,35 @@ internal static class KernelsCommand
         var dtype = new Option<string>("--dtype") { Description = "Element type.", DefaultValueFactory = _ => "f32", HelpName = "NAME" };
         var source = new Command("source", "Prints the program of a family, headers included, as it is compiled.") { name, dtype };
         source.SetAction(parse => Source(ui, parse.GetValue(name)!, parse.GetValue(dtype)!));
-        return new Command("kernels", "The CUDA kernels.") { list, source };
+        var archs = new Option<string>("--arch") { Description = "Architectures, separated by commas.", DefaultValueFactory = _ => "sm_80,sm_90", HelpName = "LIST" };
+        var compile = new Command("compile", "Compiles every kernel with NVRTC; needs no GPU.") { archs };
+        compile.SetAction((parse, cancel) => Task.FromResult(Compile(ui, parse.GetValue(archs)!.Split(','), cancel)));
+        return new Command("kernels", "The CUDA kernels.") { list, source, compile };
+    }
+
+    // Not through the cache: the point is to see the compiler work.
+    private static int Compile(Ui ui, string[] archs, CancellationToken cancel)
+    {
+        var compiler = CudaRuntimeCompiler.Load();
+        ui.Line($"NVRTC {Driver.VersionText(compiler.Version)} ({compiler.Source})");
+        var rows = new List<string[]>();
+        bool clean = true;
+        foreach (string arch in archs)
+        {
+            if (!compiler.Archs.Any(a => $"sm_{a}" == arch))
+                throw new UsageException($"kernels compile: this NVRTC does not know {arch}. It knows {string.Join(", ", compiler.Archs.Select(a => $"sm_{a}"))}.");
+            foreach (var family in Families())
+                foreach (var dtype in family.DTypes)
+                {
+                    cancel.ThrowIfCancellationRequested();
+                    long start = Stopwatch.GetTimestamp();
+                    byte[] image = compiler.Compile($"{family.Name}_{dtype.Name()}", family.Source(dtype), arch, out string log);
+                    clean &= log.Length == 0;
+                    rows.Add([family.Name, dtype.Name(), arch, $"{family.Entries(dtype).Count}", $"{image.Length >> 10}", $"{Stopwatch.GetElapsedTime(start).TotalSeconds:F1}", log.Length == 0 ? "ok" : log]);
+                }
+        }
+        ui.Table(["family", "type", "arch", "kernels>", "KiB>", "s>", "log"], rows);
+        return clean ? App.Success : App.Failed;
     }
 
     private static int List(Ui ui)

@@ -91,24 +91,6 @@ internal static unsafe partial class NormKernels
             Kx = new(channels, second: true),
         });
 
-    /// <summary>sums[c] = the sum of x over samples and length.</summary>
-    public static void ChannelSum<T>(long batch, long channels, long length, T* x, T* sums) where T : unmanaged, IFloatingPointIeee754<T>
-    {
-        if (length == 1)
-        {
-            Lanes.Columns(x, batch, channels, sums);
-            return;
-        }
-        long segments = batch * channels;
-        T* partial = Scratch.Get<T>(Scratch.Slot.Reduce, segments);
-        Chunks.For(segments, length, (start, end) =>
-        {
-            for (long i = start; i < end; i++)
-                partial[i] = Lanes.Sum(x + i * length, length);
-        });
-        Lanes.Columns(partial, batch, channels, sums);
-    }
-
     internal static T InverseDeviation<T>(T variance, double eps) where T : unmanaged, IFloatingPointIeee754<T> =>
         T.One / T.Sqrt(variance + T.CreateTruncating(eps));
 

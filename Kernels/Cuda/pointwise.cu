@@ -1,6 +1,10 @@
 // Elementwise functions. The rows follow this text: POINTWISE gives a row's expression a name, in the variables a, b, c and the scalars p, q; then come
 // its two kernels.
 
+#ifndef NAT_EMULATED
+#pragma nv_diag_suppress 186 // a row for all numbers may compare an unsigned one with zero
+#endif
+
 struct PointwiseDense
 {
     T* y;

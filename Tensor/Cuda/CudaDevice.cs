@@ -111,11 +111,7 @@ internal sealed class CudaDevice
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private void Fail(CudaResult result, string what)
-    {
-        var (name, text) = Driver.Describe(result);
-        throw new KernelException($"{Device}: {what}: {name} ({(int)result}): {text}.");
-    }
+    private void Fail(CudaResult result, string what) => throw CudaError.Exception(Driver, result, $"{Device}: {what}");
 
     private static Func<Device, (ICudaDriver Driver, object Backend)> LoadKernels()
     {

@@ -43,7 +43,7 @@ public sealed class CliTests : IDisposable
     [InlineData("run naive --stream split-digits --epochs 0", "train: epochs must be 1 or more; got 0.")]
     [InlineData("run naive --lr 0", "learning rate: 0 is not a positive number.")]
     [InlineData("run naive --buffer 4", "naive: it keeps no images, so a memory of 4 means nothing. Leave --buffer out.")]
-    [InlineData("run naive --device cuda:0", "cuda:0 is unavailable: this version of Native has no binding to the CUDA driver yet. Use cpu or emu:0.")]
+    [InlineData("run naive --device emu:1", "device: 'emu:1' is not a device. Use cpu, cuda:N or emu:0.")]
     [InlineData("run naive --threads 0", "--threads: 0 is not a number of threads. Give 1 to 1024.")]
     [InlineData("run naive --mem-limit -1", "--mem-limit: -1 MiB is not a limit. Give 0 (none) to 1099511627776.")]
     [InlineData("data", "native data: a verb is missing; there are list, check.")]
@@ -58,6 +58,18 @@ public sealed class CliTests : IDisposable
     {
         var (code, _, error) = Native(line.Split(' '));
         Assert.Equal(sentence, error.TrimEnd());
+        Assert.Equal(2, code);
+    }
+
+    [Fact]
+    public void A_missing_driver_is_answered_with_what_was_tried()
+    {
+        if (Driver.TryVersion() is not null)
+            return; // there is one here: the tests of GpuKit speak for it
+        var (code, _, error) = Native("run", "naive", "--device", "cuda:0");
+        Assert.StartsWith("libcuda was not found in ", error, StringComparison.Ordinal);
+        Assert.Contains("Install an NVIDIA driver, or name the library's folder in NATIVE_CUDA_PATH.", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
         Assert.Equal(2, code);
     }
 

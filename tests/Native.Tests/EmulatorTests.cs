@@ -7,7 +7,7 @@ public sealed class EmulatorTests
 {
     private static Device Emu => Device.Parse("emu:0");
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void A_pointwise_chain_gives_the_cpus_bits() => OpKit.OnFreshThread(() =>
     {
         var random = new Generator(1).Stream("emu");
