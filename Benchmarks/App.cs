@@ -72,6 +72,7 @@ internal static class App
             BenchCommand.Create(ui),
             StepsCommand.CreateProfile(ui),
             ResultsCommand.Create(ui),
+            CacheCommand.Create(ui),
             FingerprintCommand.Create(ui),
         };
         globals.AddTo(root);

@@ -80,12 +80,20 @@ public sealed class LibraryLoaderTests : IDisposable
         Assert.Equal($"""
             libcublas was not found in 5 places:
               {broken}: file too short
-              CUDA_PATH, CUDA_HOME: no libcublas.so* in {_folder.File("empty")}, {_folder.File("empty/lib64")}
+              CUDA_PATH, CUDA_HOME = {_folder.File("empty")}: no libcublas.so* in {_folder.File("empty")}, {_folder.File("empty/lib64")}
               system loader: not asked
-              /usr/local/cuda*: no folder
-              pip's nvidia wheels: no folder
+              /usr/local/cuda*: no such folder
+              pip's nvidia wheels: no such folder
             Install cuBLAS 11.2 or newer (CUDA toolkit, or pip install nvidia-cublas-cu12), or name its folder in NATIVE_CUDA_PATH.
             """.ReplaceLineEndings("\n"), e.Message);
+    }
+
+    [Fact]
+    public void A_variable_that_is_unset_or_names_no_folder_says_so()
+    {
+        var search = LibraryLoader.Find(CudaLibrary.Driver, Machine(("CUDA_HOME", "")) with { CudaPath = _folder.File("nowhere") });
+        Assert.Equal(($"NATIVE_CUDA_PATH = {_folder.File("nowhere")}", "no such folder"), search.Tried[0]);
+        Assert.Equal("CUDA_PATH, CUDA_HOME (unset)", search.Tried[1].Place);
     }
 
     [Fact]
