@@ -8,7 +8,7 @@ namespace Native;
 /// </summary>
 internal sealed record LibraryPlaces
 {
-    private static readonly string[] UnixBelow = ["", "lib64", "lib", $"targets/{Processor}/lib"], WindowsBelow = ["", "bin", "bin/x64"];
+    private static readonly string[] UnixBelow = ["", "lib64", "lib", $"targets/{Processor}/lib"], WindowsBelow = ["", "bin", "bin/x64", "bin/x86_64"];
 
     /// <summary>Folders named by NATIVE_CUDA_PATH.</summary>
     public string CudaPath { get; init; } = Env.CudaPath.Value;

@@ -106,6 +106,19 @@ public sealed class LibraryLoaderTests : IDisposable
     }
 
     [NeedsFact(GpuKit.Gxx)]
+    public void A_library_finds_its_companion_beside_it()
+    {
+        // As in a folder that is not known to the system loader: the one names the other, without a place.
+        string companion = GpuKit.Build("fake_cuda.cpp", _folder.File("libcublasLt.so.12"), "-Wl,-soname,libcublasLt.so.12.of-this-test");
+        string blas = GpuKit.Build("fake_cublas.cpp", _folder.File("libcublas.so.12"), "-Wl,--no-as-needed", companion);
+        var places = GpuKit.Bare(_folder.Path) with { CudaPath = _folder.Path };
+        File.Move(companion, companion + ".away");
+        Assert.Contains("libcublasLt.so.12.of-this-test", LibraryLoader.Find(CudaLibrary.Blas, places).Report);
+        File.Move(companion + ".away", companion);
+        Assert.Equal(blas, LibraryLoader.Find(CudaLibrary.Blas, places).Path);
+    }
+
+    [NeedsFact(GpuKit.Gxx)]
     public void A_library_without_its_entries_or_of_a_version_too_new_is_passed_over()
     {
         // The first is another library under cuBLAS's name; the second is newer than the driver; the third is right.
