@@ -113,7 +113,7 @@ internal sealed partial class KernelCache(string? folder)
         string target = FileOf(key), temporary = $"{target}.{Guid.NewGuid():N}.tmp";
         try
         {
-            Directory.CreateDirectory(folder!);
+            CreateFolder(folder);
             Sweep();
             using (var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write))
             {
@@ -127,6 +127,15 @@ internal sealed partial class KernelCache(string? folder)
         {
             Delete(temporary);
         }
+    }
+
+    // For its user alone: who may write here may give programs to the user's GPU.
+    private static void CreateFolder(string path)
+    {
+        if (OperatingSystem.IsWindows())
+            Directory.CreateDirectory(path);
+        else
+            Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
     private static byte[] Hash(KernelKey key, byte[] content) => SHA256.HashData([.. Encoding.ASCII.GetBytes(key.Hash), .. content]);

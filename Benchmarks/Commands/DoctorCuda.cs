@@ -10,32 +10,52 @@ internal sealed record GpuFact(int Ordinal, string Name, int Arch, long Bytes);
 internal sealed record DoctorCuda(int? Driver, int? Nvrtc, IReadOnlyList<int> Archs, int? Blas, IReadOnlyList<GpuFact> Gpus)
 {
     /// <summary>What was found, as rows of a table.</summary>
-    public List<string[]> Rows { get; } = [];
+    public IReadOnlyList<string[]> Rows { get; private init; } = [];
 
     /// <summary>Every place where a library was looked for in vain, a text per library.</summary>
-    public List<string> Searches { get; } = [];
+    public IReadOnlyList<string> Searches { get; private init; } = [];
 
-    /// <summary>Asks this machine.</summary>
-    public static DoctorCuda Ask()
+    /// <summary>Asks a machine, this one by default.</summary>
+    public static DoctorCuda Ask(LibraryPlaces? places = null)
     {
+        places ??= new();
         List<string[]> rows = [];
         List<string> searches = [];
-        var driver = Try("libcuda", Native.Driver.Load, rows, searches);
-        int? driverVersion = Native.Driver.TryVersion();
-        if (driver is not null)
-            rows.Add(["libcuda", $"CUDA {Text(driverVersion ?? 0)}, {driver.Source}"]);
-        var gpus = driver is null ? [] : AskGpus(driver, rows);
-        // One too new for the driver is shown nevertheless, so that the advice can name it.
-        var compiler = Try("NVRTC", () => OrAny(CudaRuntimeCompiler.Load, d => CudaRuntimeCompiler.Open(new(), d)), rows, searches);
+        List<GpuFact> gpus = [];
+        int? version = null;
+        if (Find("libcuda", _ => Native.Driver.Open(LibraryLoader.Find(CudaLibrary.Driver, places))) is { } driver)
+        {
+            version = driver.DriverGetVersion(out int v) == CudaResult.Success ? v : null;
+            rows.Add(["libcuda", $"CUDA {Text(version ?? 0)}, {driver.Source}"]);
+            gpus = AskGpus(driver, rows);
+        }
+        var compiler = Find("NVRTC", most => CudaRuntimeCompiler.Open(places, most));
         if (compiler is not null)
             rows.Add(["NVRTC", $"{Text(compiler.Version)}, {compiler.Source}; compiles for sm_{compiler.Archs[0]} to sm_{compiler.Archs[^1]}"]);
-        var blas = Try("cuBLAS", () => OrAny(CudaBlas.Load, d => CudaBlas.Open(new(), d)), rows, searches);
+        var blas = Find("cuBLAS", most => CudaBlas.Open(places, most));
         if (blas is not null)
             rows.Add(["cuBLAS", $"{Text(blas.Version)}, {blas.Source}"]);
-        var facts = new DoctorCuda(driverVersion, compiler?.Version, compiler?.Archs ?? [], blas?.Version, gpus);
-        facts.Rows.AddRange(rows);
-        facts.Searches.AddRange(searches);
-        return facts;
+        return new(version, compiler?.Version, compiler?.Archs ?? [], blas?.Version, gpus) { Rows = rows, Searches = searches };
+
+        // Where all are too new for the driver one is shown nevertheless, so that the advice can name it.
+        T? Find<T>(string what, Func<int?, T> open) where T : class
+        {
+            string message = "";
+            foreach (int? most in (int?[])[version, null])
+            {
+                try
+                {
+                    return open(most);
+                }
+                catch (DeviceException e)
+                {
+                    message = e.Message;
+                }
+            }
+            rows.Add([what, message.Split('\n')[0].TrimEnd(':')]);
+            searches.Add(message);
+            return null;
+        }
     }
 
     /// <summary>What does not go together, with the fix; nothing for a machine without a driver, where the CPU is what there is.</summary>
@@ -70,39 +90,6 @@ internal sealed record DoctorCuda(int? Driver, int? Nvrtc, IReadOnlyList<int> Ar
         return $"NVRTC {Text(nvrtc)} does not know sm_{gpu.Arch} ({gpu.Name}), "
             + (nvrtc > driver ? $"and the driver's CUDA {Text(driver)} does not take its PTX. " : "so the driver translates its PTX, slowly and once per kernel. ")
             + $"Install a newer one: pip install {Wheel("nvidia-cuda-nvrtc", driver)}.";
-    }
-
-    private static T OrAny<T>(Func<T> load, Func<int?, T> open)
-    {
-        try
-        {
-            return load();
-        }
-        catch (DeviceException e)
-        {
-            try
-            {
-                return open(null);
-            }
-            catch (DeviceException)
-            {
-                throw e;
-            }
-        }
-    }
-
-    private static T? Try<T>(string what, Func<T> load, List<string[]> rows, List<string> searches) where T : class
-    {
-        try
-        {
-            return load();
-        }
-        catch (DeviceException e)
-        {
-            rows.Add([what, e.Message.Split('\n')[0].TrimEnd(':')]);
-            searches.Add(e.Message);
-            return null;
-        }
     }
 
     private static List<GpuFact> AskGpus(Driver driver, List<string[]> rows)

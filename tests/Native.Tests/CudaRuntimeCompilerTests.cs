@@ -70,6 +70,21 @@ public sealed class CudaRuntimeCompilerTests(ITestOutputHelper output)
     }
 
     [NeedsFact(GpuKit.Nvrtc)]
+    public void Threads_compile_side_by_side_and_give_the_same_bytes()
+    {
+        var compiler = CudaRuntimeCompiler.Load();
+        string source = Text("common.cuh") + Text("special.cuh") + Probe;
+        byte[] alone = compiler.Compile("probe", source, "sm_80", out _);
+        byte[][] together = new byte[4][];
+        Thread[] threads = [.. together.Select((_, i) => new Thread(() => together[i] = compiler.Compile("probe", source, "sm_80", out string _)))];
+        foreach (var thread in threads)
+            thread.Start();
+        foreach (var thread in threads)
+            thread.Join();
+        Assert.All(together, bytes => Assert.True(bytes.AsSpan().SequenceEqual(alone), "a compilation beside others gave other bytes"));
+    }
+
+    [NeedsFact(GpuKit.Nvrtc)]
     public void A_warning_is_in_the_log()
     {
         const string Text = """extern "C" __global__ void unused(float* x) { int nobody; x[0] = 1.f; }""";

@@ -43,6 +43,18 @@ public sealed class DoctorCudaTests
         Assert.StartsWith("There is a driver but no GPU that it can use", Advice(12040, 12040, Nvrtc11, 12040).Single());
     }
 
+    [NeedsFact(GpuKit.Gxx)]
+    public void A_machine_is_described_by_what_its_libraries_say()
+    {
+        using var folder = new TemporaryFolder();
+        string driver = GpuKit.Build("fake_cuda.cpp", folder.File("libcuda.so.1")), blas = GpuKit.Build("fake_cublas.cpp", folder.File("libcublas.so.12"), "-DFAKE_VERSION=13020");
+        var facts = DoctorCuda.Ask(GpuKit.Bare(folder.Path) with { CudaPath = folder.Path });
+        Assert.Equal([$"libcuda: CUDA 12.4, {driver}", "GPU 0: Fake 40, sm_90, 144004 MiB", "GPU 1: Fake 41, sm_90, 144004 MiB", "NVRTC: libnvrtc was not found in 5 places", $"cuBLAS: 13.2, {blas}"],
+            facts.Rows.Select(r => $"{r[0]}: {r[1]}"));
+        Assert.StartsWith("libnvrtc was not found in 5 places:\n", facts.Searches.Single());
+        Assert.Equal(["Without NVRTC no", "cuBLAS 13.2 is n"], facts.Advice().Select(a => a[..16]));
+    }
+
     [Fact]
     public void This_machine_is_described_whatever_it_has()
     {

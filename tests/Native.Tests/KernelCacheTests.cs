@@ -92,6 +92,7 @@ public sealed class KernelCacheTests : IDisposable
         // Read-only: what is there is used, what is not is compiled. (The superuser may write nevertheless, and then it is stored.)
         string folder = _folder.File("read-only");
         new KernelCache(folder).GetOrAdd(Key(0), () => content);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(folder));
         File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserExecute);
         try
         {
@@ -180,13 +181,14 @@ public sealed class KernelCacheTests : IDisposable
         Assert.Equal(2, Directory.GetFiles(_folder.Path).Length);
     }
 
-    /// <summary>Runs in a process of its own: replaces every key's file again and again.</summary>
-    internal static void FillForever(string folder)
+    /// <summary>Runs in a process of its own: replaces every key's file again and again, and ends by itself should nobody be left to kill it.</summary>
+    internal static void FillUntilKilled(string folder)
     {
         var cache = new KernelCache(folder);
-        while (true)
+        for (var watch = Stopwatch.StartNew(); watch.Elapsed < TimeSpan.FromMinutes(2);)
             for (int i = 0; i < Keys; i++)
                 cache.Store(Key(i), Content(i));
+        Environment.Exit(1);
     }
 
     private static string Native(string verb)
@@ -203,6 +205,7 @@ public sealed class KernelCacheTests : IDisposable
 
         public void Replace(int i)
         {
+            Assert.False(_processes[i]!.HasExited, "a writer ended by itself");
             Kill(i);
             _processes[i] = Start(folder);
         }
@@ -217,7 +220,6 @@ public sealed class KernelCacheTests : IDisposable
         {
             if (_processes[i] is not { } process)
                 return;
-            Assert.False(process.HasExited, "a writer ended by itself");
             process.Kill();
             process.WaitForExit();
             process.Dispose();

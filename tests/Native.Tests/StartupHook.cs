@@ -9,6 +9,6 @@ internal static class StartupHook
     public static void Initialize()
     {
         if (Environment.GetEnvironmentVariable(Variable) is { } folder)
-            Native.Tests.KernelCacheTests.FillForever(folder);
+            Native.Tests.KernelCacheTests.FillUntilKilled(folder);
     }
 }
