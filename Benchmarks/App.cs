@@ -73,6 +73,7 @@ internal static class App
             StepsCommand.CreateProfile(ui),
             ResultsCommand.Create(ui),
             KernelsCommand.Create(ui),
+            CacheCommand.Create(ui),
             FingerprintCommand.Create(ui),
         };
         globals.AddTo(root);

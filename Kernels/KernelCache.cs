@@ -47,12 +47,10 @@ internal sealed partial class KernelCache(string? folder)
     /// <summary>The content of a key, made and stored if it is not here.</summary>
     public byte[] GetOrAdd(KernelKey key, Func<byte[]> make)
     {
-        if (folder is null)
-            return make();
         if (Read(key) is { } found)
             return found;
         byte[] made = make();
-        Write(key, made);
+        Store(key, made);
         return made;
     }
 
@@ -87,6 +85,8 @@ internal sealed partial class KernelCache(string? folder)
 
     private byte[]? Read(KernelKey key)
     {
+        if (folder is null)
+            return null;
         try
         {
             string file = FileOf(key);
@@ -105,12 +105,15 @@ internal sealed partial class KernelCache(string? folder)
         }
     }
 
-    private void Write(KernelKey key, byte[] content)
+    /// <summary>Writes a key's file, or replaces it; nothing where that cannot be done.</summary>
+    internal void Store(KernelKey key, byte[] content)
     {
+        if (folder is null)
+            return;
         string target = FileOf(key), temporary = $"{target}.{Guid.NewGuid():N}.tmp";
         try
         {
-            Directory.CreateDirectory(folder!);
+            CreateFolder(folder);
             Sweep();
             using (var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write))
             {
@@ -124,6 +127,15 @@ internal sealed partial class KernelCache(string? folder)
         {
             Delete(temporary);
         }
+    }
+
+    // For its user alone: who may write here may give programs to the user's GPU.
+    private static void CreateFolder(string path)
+    {
+        if (OperatingSystem.IsWindows())
+            Directory.CreateDirectory(path);
+        else
+            Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
     private static byte[] Hash(KernelKey key, byte[] content) => SHA256.HashData([.. Encoding.ASCII.GetBytes(key.Hash), .. content]);
@@ -146,8 +158,7 @@ internal sealed partial class KernelCache(string? folder)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // In use or not ours to delete: it stays, and `native cache clear` will say so.
-            _ = e;
+            return; // In use, or not ours to delete: it stays, and `native cache clear` will say so.
         }
     }
 

@@ -12,13 +12,15 @@ internal static class DoctorCommand
     public static Command Create(Ui ui)
     {
         var data = DataCommand.FolderOption();
-        var command = new Command("doctor", "Prints the environment and checks the engine.") { data };
-        command.SetAction(parse => Run(ui, DataFolder.From(parse.GetValue(data))));
+        var libraries = new Option<bool>("--libraries") { Description = "Lists every place where a CUDA library was looked for in vain." };
+        var command = new Command("doctor", "Prints the environment and checks the engine.") { data, libraries };
+        command.SetAction(parse => Run(ui, DataFolder.From(parse.GetValue(data)), parse.GetValue(libraries) || Env.Debug.Value > 0));
         return command;
     }
 
-    private static int Run(Ui ui, DataFolder folder)
+    private static int Run(Ui ui, DataFolder folder, bool searches)
     {
+        var cuda = DoctorCuda.Ask();
         var facts = new List<string[]>
         {
             new[] { "engine", $"Native {Engine.Version}" },
@@ -31,10 +33,19 @@ internal static class DoctorCommand
             new[] { "device cpu", $"ok{(Device.Default == Device.Cpu ? " (default)" : "")}" },
             new[] { "device cuda", Reason("cuda:0") },
             new[] { "device emu", Reason("emu:0") },
+            new[] { "kernel cache", CacheCommand.Describe(KernelCache.Default) },
             new[] { "data folder", folder.Root ?? $"none (--data DIR, or the variable {DataFolder.Variable})" },
         };
+        facts.InsertRange(facts.FindIndex(f => f[0] == "kernel cache"), cuda.Rows);
         facts.AddRange(StreamTable.All.Select(s => new[] { $"stream {s.Name}", s.State(folder) }));
         ui.Table(["what", "is"], facts);
+        foreach (string advice in cuda.Advice())
+            ui.Line($"advice: {advice}");
+        if (searches)
+            foreach (string search in cuda.Searches)
+                ui.Line($"{search}\n");
+        else if (cuda.Searches.Count > 0)
+            ui.Line("'native doctor --libraries' lists where the CUDA libraries were looked for.\n");
         ui.Table(["switch", "value", "meaning"], Env.All.Select(s => new[] { s.Name, s.Text.Length == 0 ? "(unset)" : s.Text, s.Help }));
         var checks = new (string Name, Func<string?> Run)[] { ("matmul", CheckMatMul), ("gradients", CheckGradients) };
         bool ok = true;
@@ -57,7 +68,7 @@ internal static class DoctorCommand
         }
         catch (DeviceException e)
         {
-            return e.Message;
+            return e.Message.Split('\n')[0];   // what was tried follows, and has its own option
         }
     }
 

@@ -33,7 +33,7 @@ internal static class LibraryLoader
                         if (Open(file) is { } found)
                             return found;
                 if (tried.Count == before)
-                    tried.Add((origin, folders.Count == 0 ? "no folder" : $"no {library.Pattern(places.Windows)} in {string.Join(", ", folders)}"));
+                    tried.Add((origin, folders.Count == 0 ? "no such folder" : $"no {library.Pattern(places.Windows)} in {string.Join(", ", folders)}"));
             }
             return null;
         }

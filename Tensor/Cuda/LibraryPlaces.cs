@@ -8,7 +8,7 @@ namespace Native;
 /// </summary>
 internal sealed record LibraryPlaces
 {
-    private static readonly string[] UnixBelow = ["", "lib64", "lib", $"targets/{Processor}/lib"], WindowsBelow = ["", "bin", "bin/x64"];
+    private static readonly string[] UnixBelow = ["", "lib64", "lib", $"targets/{Processor}/lib"], WindowsBelow = ["", "bin", "bin/x64", "bin/x86_64"];
 
     /// <summary>Folders named by NATIVE_CUDA_PATH.</summary>
     public string CudaPath { get; init; } = Env.CudaPath.Value;
@@ -33,8 +33,11 @@ internal sealed record LibraryPlaces
     /// <summary>What the user and the environment name, each with the folders it stands for.</summary>
     public IEnumerable<(string Origin, IReadOnlyList<string> Folders)> Named()
     {
-        yield return ("NATIVE_CUDA_PATH", [.. CudaPath.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries).SelectMany(Below)]);
-        yield return ("CUDA_PATH, CUDA_HOME", [.. Variables("CUDA_PATH", "CUDA_HOME").Distinct().SelectMany(Below)]);
+        yield return Group("NATIVE_CUDA_PATH", CudaPath.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries));
+        yield return Group("CUDA_PATH, CUDA_HOME", [.. Variables("CUDA_PATH", "CUDA_HOME").Distinct()]);
+
+        (string, IReadOnlyList<string>) Group(string variable, string[] folders) =>
+            (folders.Length == 0 ? $"{variable} (unset)" : $"{variable} = {string.Join(Path.PathSeparator, folders)}", [.. folders.SelectMany(Below)]);
     }
 
     /// <summary>What is looked through after the system loader.</summary>

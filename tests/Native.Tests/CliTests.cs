@@ -19,7 +19,7 @@ public sealed class CliTests : IDisposable
     }
 
     [Theory]
-    [InlineData("rum naive", "native: 'rum' is not a verb; there are run, suite, doctor, gradcheck, data, bench, profile, results, kernels. Did you mean run?")]
+    [InlineData("rum naive", "native: 'rum' is not a verb; there are run, suite, doctor, gradcheck, data, bench, profile, results, kernels, cache. Did you mean run?")]
     [InlineData("run niave", "method: 'niave' is not known; there are naive, joint, er. Did you mean 'naive'?")]
     [InlineData("run naive --sceanrio class", "native run: --sceanrio is not an option. Did you mean --scenario? See 'native run --help'.")]
     [InlineData("run --sceanrio naive", "native run: --sceanrio is not an option. Did you mean --scenario? See 'native run --help'.")]
@@ -229,6 +229,7 @@ public sealed class CliTests : IDisposable
         Assert.All(Env.All, s => Assert.Contains(s.Name, output));
         Assert.Contains("tensor limit 512 MiB", output);
         Assert.Contains("cuda:0 is unavailable", output);
+        Assert.Contains("kernel cache  ", output);
         Assert.Contains("self-check matmul: ok", output);
         Assert.Contains("self-check gradients: ok", output);
         Assert.DoesNotContain("\u001b", output);

@@ -80,12 +80,20 @@ public sealed class LibraryLoaderTests : IDisposable
         Assert.Equal($"""
             libcublas was not found in 5 places:
               {broken}: file too short
-              CUDA_PATH, CUDA_HOME: no libcublas.so* in {_folder.File("empty")}, {_folder.File("empty/lib64")}
+              CUDA_PATH, CUDA_HOME = {_folder.File("empty")}: no libcublas.so* in {_folder.File("empty")}, {_folder.File("empty/lib64")}
               system loader: not asked
-              /usr/local/cuda*: no folder
-              pip's nvidia wheels: no folder
+              /usr/local/cuda*: no such folder
+              pip's nvidia wheels: no such folder
             Install cuBLAS 11.2 or newer (CUDA toolkit, or pip install nvidia-cublas-cu12), or name its folder in NATIVE_CUDA_PATH.
             """.ReplaceLineEndings("\n"), e.Message);
+    }
+
+    [Fact]
+    public void A_variable_that_is_unset_or_names_no_folder_says_so()
+    {
+        var search = LibraryLoader.Find(CudaLibrary.Driver, Machine(("CUDA_HOME", "")) with { CudaPath = _folder.File("nowhere") });
+        Assert.Equal(($"NATIVE_CUDA_PATH = {_folder.File("nowhere")}", "no such folder"), search.Tried[0]);
+        Assert.Equal("CUDA_PATH, CUDA_HOME (unset)", search.Tried[1].Place);
     }
 
     [Fact]
@@ -95,6 +103,19 @@ public sealed class LibraryLoaderTests : IDisposable
         var (place, why) = search.Tried.Single(t => t.Place == CudaLibrary.Driver.Names(OperatingSystem.IsWindows())[0]);
         Assert.True(why is "refused by the test" || why.Contains("cannot open shared object file") || OperatingSystem.IsWindows(), $"{place}: {why}");
         Assert.DoesNotContain("strace", why);
+    }
+
+    [NeedsFact(GpuKit.Gxx)]
+    public void A_library_finds_its_companion_beside_it()
+    {
+        // As in a folder that is not known to the system loader: the one names the other, without a place.
+        string companion = GpuKit.Build("fake_cuda.cpp", _folder.File("libcublasLt.so.12"), "-Wl,-soname,libcublasLt.so.12.of-this-test");
+        string blas = GpuKit.Build("fake_cublas.cpp", _folder.File("libcublas.so.12"), "-Wl,--no-as-needed", companion);
+        var places = GpuKit.Bare(_folder.Path) with { CudaPath = _folder.Path };
+        File.Move(companion, companion + ".away");
+        Assert.Contains("libcublasLt.so.12.of-this-test", LibraryLoader.Find(CudaLibrary.Blas, places).Report);
+        File.Move(companion + ".away", companion);
+        Assert.Equal(blas, LibraryLoader.Find(CudaLibrary.Blas, places).Path);
     }
 
     [NeedsFact(GpuKit.Gxx)]
