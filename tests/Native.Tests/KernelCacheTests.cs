@@ -13,7 +13,7 @@ public sealed class KernelCacheTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private static KernelKey Key(int i) => KernelKey.Of($"family{i}_f32", $"text {i}", CudaRuntimeCompiler.Options("sm_80"), "sm_80", 11080);
+    private static KernelKey Key(int i) => KernelKey.Of($"family{i}_f32", $"text {i}", ["--std=c++17", "--gpu-architecture=sm_80"], "sm_80", 11080);
 
     // Large, so that a writer is killed in the middle of it, and known from its key alone.
     private static byte[] Content(int i) => [.. Enumerable.Repeat((byte)(i + 1), ContentBytes)];
