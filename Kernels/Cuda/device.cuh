@@ -31,6 +31,8 @@ struct Strided
 // The element offset of row-major position i.
 __device__ __forceinline__ int nat_offset(const Strided& s, int i)
 {
+    if (s.rank == 1)
+        return i * s.strides[0];
     int offset = 0;
 #pragma unroll
     for (int d = 7; d > 0; d--)
