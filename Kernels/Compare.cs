@@ -28,7 +28,11 @@ internal static class CompareKernels
     /// <summary>Dense bool y = a (op) b; a null b stands for the number. NaN is unequal to everything.</summary>
     public static void Compare(Comparison op, Tensor y, Tensor a, Tensor? b, double number)
     {
-        KernelDevice.RequireCpu(y, "compare");
+        if (!y.Device.IsCpu)
+        {
+            CompareCuda.Compare(op, y, a, b, number);
+            return;
+        }
         switch (op)
         {
             case Comparison.Eq:
@@ -61,7 +65,11 @@ internal static class CompareKernels
     /// <summary>Dense y = condition ? a : b; a null a or b stands for its number. Bits are moved, so NaN payloads and signs of zero survive.</summary>
     public static void Where(Tensor y, Tensor condition, Tensor? a, double aNumber, Tensor? b, double bNumber)
     {
-        KernelDevice.RequireCpu(y, "where");
+        if (!y.Device.IsCpu)
+        {
+            WhereCuda.Where(y, condition, a, aNumber, b, bNumber);
+            return;
+        }
         switch (y.DType)
         {
             case DType.F32:

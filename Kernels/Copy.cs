@@ -85,9 +85,13 @@ internal static unsafe class CopyKernels
     /// </summary>
     public static void Cast(Tensor source, Tensor destination)
     {
-        KernelDevice.RequireCpu(destination, "cast");
         if (source.Count == 0)
             return;
+        if (!destination.Device.IsCpu)
+        {
+            CopyCuda.Cast(source, destination);
+            return;
+        }
         switch (source.DType)
         {
             case DType.F32:

@@ -56,12 +56,14 @@ internal sealed class PointwiseCuda
         Launch.Run(y.Device, _strided, y.DType, Launch.Over(y.Device, n), strided);
     }
 
-    private static nint At(Tensor? t) => t is null ? 0 : Launch.At(t);
+    /// <summary>Address of an operand's first element; an absent one has none.</summary>
+    public static nint At(Tensor? t) => t is null ? 0 : Launch.At(t);
 
-    // 1 when it is walked like y, 0 when it is one number (or absent), null when its strides are its own.
-    private static int? Step(Tensor? t, Tensor y) => t is null || t.Count == 1 ? 0 : t.Layout.IsDense && t.Layout.SameShape(y.Layout) ? 1 : null;
+    /// <summary>1 when it is walked like the dense y, 0 when it is one number (or absent), null when its strides are its own.</summary>
+    public static int? Step(Tensor? t, Tensor y) => t is null || t.Count == 1 ? 0 : t.Layout.IsDense && t.Layout.SameShape(y.Layout) ? 1 : null;
 
-    private static Strided Layout(Tensor? t, Tensor y) => t is null || t.Count == 1
+    /// <summary>How an operand is walked along with y.</summary>
+    public static Strided Layout(Tensor? t, Tensor y) => t is null || t.Count == 1
         ? new Strided(Native.Layout.Scalar)
         : new Strided(t.Layout.SameShape(y.Layout) ? t.Layout : t.Layout.Expand(y.Shape)
             ?? throw new KernelException($"pointwise: {t.Describe()} does not broadcast to {y.Shape}."));

@@ -24,24 +24,38 @@ internal interface IReduceFn
 /// CPU code. The order of combination is a function of shape and strides alone, so results are equal bit for bit from run to run and for
 /// every number of threads.
 /// </summary>
-internal abstract class ReduceKernel(string name, (string Pre, string Combine, string Post, string Identity) cuda)
+internal abstract class ReduceKernel
 {
-    public string Name => name;
+    private readonly ReduceCuda _device;
 
-    public (string Pre, string Combine, string Post, string Identity) Cuda => cuda;
+    protected ReduceKernel(string name, (string Pre, string Combine, string Post, string Identity) cuda, bool integers, Type owner)
+    {
+        (Name, Cuda, TakesIntegers) = (name, cuda, integers);
+        _device = ReduceCuda.Of(this, owner);
+    }
+
+    public string Name { get; }
+
+    public (string Pre, string Combine, string Post, string Identity) Cuda { get; }
+
+    /// <summary>Whether integers are reduced too.</summary>
+    public bool TakesIntegers { get; }
 
     /// <summary>Reduces x over the dims marked in the mask; y is dense and has the remaining dims in order.</summary>
     public void Run(Tensor y, Tensor x, ReadOnlySpan<bool> reduced)
     {
-        KernelDevice.RequireCpu(y, name);
-        RunCpu(y, x, reduced);
+        if (y.Device.IsCpu)
+            RunCpu(y, x, reduced);
+        else
+            _device.Run(y, x, reduced, x.DType.Size());
     }
 
     private protected abstract void RunCpu(Tensor y, Tensor x, ReadOnlySpan<bool> reduced);
 }
 
-/// <summary>A reduction kernel whose CPU code is the struct <typeparamref name="F"/>.</summary>
-internal sealed class ReduceKernel<F>(string name, (string Pre, string Combine, string Post, string Identity) cuda) : ReduceKernel(name, cuda)
+/// <summary>A reduction kernel whose CPU code is the struct <typeparamref name="F"/>, which the class of the row declares.</summary>
+internal sealed class ReduceKernel<F>(string name, (string Pre, string Combine, string Post, string Identity) cuda, bool integers = true)
+    : ReduceKernel(name, cuda, integers, typeof(F).DeclaringType!)
     where F : struct, IReduceFn
 {
     private protected override void RunCpu(Tensor y, Tensor x, ReadOnlySpan<bool> reduced)

@@ -6,7 +6,11 @@ internal static unsafe class ScanEntry
     /// <summary>y[i] = x[0] + ... + x[i] along the dim, or x[i] + ... + x[n-1] when reversed.</summary>
     public static void CumSum(Tensor y, Tensor x, int dim, bool reverse)
     {
-        KernelDevice.RequireCpu(y, "cumsum");
+        if (!y.Device.IsCpu)
+        {
+            ScanCuda.CumSum(y, x, dim, reverse);
+            return;
+        }
         using var dense = DenseInput.Of(x);
         var lines = Lines.Of(y.Layout, dim);
         switch (y.DType)
@@ -29,7 +33,11 @@ internal static unsafe class ScanEntry
     /// <summary>y[i] = the product of all elements of the line but element i.</summary>
     public static void Others(Tensor y, Tensor x, int dim)
     {
-        KernelDevice.RequireCpu(y, "prod_of_others");
+        if (!y.Device.IsCpu)
+        {
+            ScanCuda.Others(y, x, dim);
+            return;
+        }
         using var dense = DenseInput.Of(x);
         var lines = Lines.Of(y.Layout, dim);
         if (y.DType == DType.F32)
@@ -41,7 +49,11 @@ internal static unsafe class ScanEntry
     /// <summary>y[i] = x[i+1] - x[i], one shorter than x; the adjoint is y[i] = x[i-1] - x[i] with nothing beyond the ends, one longer.</summary>
     public static void Difference(Tensor y, Tensor x, int dim, bool adjoint)
     {
-        KernelDevice.RequireCpu(y, "diff");
+        if (!y.Device.IsCpu)
+        {
+            ScanCuda.Difference(y, x, dim, adjoint);
+            return;
+        }
         using var dense = DenseInput.Of(x);
         Lines lx = Lines.Of(x.Layout, dim), ly = Lines.Of(y.Layout, dim);
         if (y.DType == DType.F32)

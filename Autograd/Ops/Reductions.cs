@@ -30,9 +30,6 @@ public sealed class ReduceOp : Op
     /// <summary>Whether an empty reduction has a value (its identity).</summary>
     internal bool TakesEmpty { get; init; } = true;
 
-    /// <summary>Whether integers are reduced too.</summary>
-    internal bool TakesIntegers { get; init; } = true;
-
     /// <summary>
     /// Reduces over <paramref name="dims"/> (all when empty; negative ones count from the end). With <paramref name="keepDim"/> reduced dims stay
     /// with size 1.
@@ -41,7 +38,7 @@ public sealed class ReduceOp : Op
     {
         var ambient = Ambient.Current;
         x.CheckAlive(Name);
-        if (!TakesIntegers)
+        if (!Kernel.TakesIntegers)
             Check.Float(x, Name);
         if (x.DType is DType.Bool or DType.U8)
             throw new DTypeException($"{Name}: needs f32, f64, i32 or i64; input = {x.Describe()}. Convert it with .To(DType.I64) or .To(DType.F32).");
@@ -137,12 +134,11 @@ public static partial class Ops
     /// <summary>
     /// Euclidean length. A row of its own because its gradient x / |x| is taken as 0 at 0, where a composite with sqrt would give NaN.
     /// </summary>
-    public static readonly ReduceOp Norm = new("norm", new ReduceKernel<NormFn>("norm", ("x * x", "a + b", "sqrt(a)", "T(0)")),
+    public static readonly ReduceOp Norm = new("norm", new ReduceKernel<NormFn>("norm", ("x * x", "a + b", "sqrt(a)", "T(0)"), integers: false),
         (g, x, y) => g * DivNoNan!.Apply(x, y), savesX: true, savesY: true)
     {
         Reference = NormFn.Reference,
         Domain = new(0.2, 2),
-        TakesIntegers = false,
     };
 
     /// <summary>a / b, but 0 where b is 0.</summary>

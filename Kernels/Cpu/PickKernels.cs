@@ -89,6 +89,14 @@ internal static unsafe class PickKernels
                 y[lines.Start(k) + Checked("place", index[k], lines.N, k) * lines.Inner] = x[k];
     }
 
+    /// <summary>Throws for the first index that is neither ignored nor an element of a line of n.</summary>
+    public static void Check(string op, long* index, long lines, long n, long? ignored)
+    {
+        for (long k = 0; k < lines; k++)
+            if (index[k] != ignored)
+                Checked(op, index[k], n, k);
+    }
+
     private static long Checked(string op, long i, long n, long line) => (ulong)i < (ulong)n ? i
         : throw new ShapeException($"{op}: index {i} of line {line} is out of range; a line has {n} elements. Use 0..{n - 1}.");
 }

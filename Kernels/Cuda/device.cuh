@@ -31,6 +31,8 @@ struct Strided
 // The element offset of row-major position i.
 __device__ __forceinline__ int nat_offset(const Strided& s, int i)
 {
+    if (s.rank == 1)
+        return i * s.strides[0];
     int offset = 0;
 #pragma unroll
     for (int d = 7; d > 0; d--)
@@ -48,6 +50,35 @@ __device__ __forceinline__ int nat_offset(const Strided& s, int i)
 // Position of this thread among all of a grid-stride loop, and the loop's step.
 __device__ __forceinline__ int nat_first() { return (int)(blockIdx.x * blockDim.x + threadIdx.x); }
 __device__ __forceinline__ int nat_step() { return (int)(gridDim.x * blockDim.x); }
+
+// N neighbours that move as one; the address is a multiple of their size.
+template <class V, int N> struct alignas(sizeof(V) * N) nat_pack
+{
+    V at[N];
+};
+template <class V, int N> __device__ __forceinline__ bool nat_is_packed(const V* p) { return ((unsigned long long)p & (sizeof(V) * N - 1)) == 0; }
+
+// Elements i to i + 3, of which m exist: of a dense operand (step 1) or one number over and over (step 0). i is a multiple of 4.
+template <class V> __device__ __forceinline__ nat_pack<V, 4> nat_load4(const V* p, int step, int i, int m)
+{
+    if (step && m == 4 && nat_is_packed<V, 4>(p))
+        return *(const nat_pack<V, 4>*)(p + i);
+    nat_pack<V, 4> v;
+#pragma unroll
+    for (int j = 0; j < 4; j++)
+        v.at[j] = j < m ? p[(i + j) * step] : V(0);
+    return v;
+}
+template <class V> __device__ __forceinline__ void nat_store4(V* p, int i, int m, const nat_pack<V, 4>& v)
+{
+    if (m == 4 && nat_is_packed<V, 4>(p))
+    {
+        *(nat_pack<V, 4>*)(p + i) = v;
+        return;
+    }
+    for (int j = 0; j < m; j++)
+        p[i + j] = v.at[j];
+}
 
 // The combination of one value per thread of the block, in a fixed tree: lanes of a warp by halves, then warps by halves. Every thread gets the
 // result. All NAT_THREADS threads must call it.
