@@ -1,0 +1,82 @@
+namespace Native.Tests;
+
+/// <summary>Every row of <see cref="OpTable"/> with all its samples on the emulator, against the cpu: values, then gradients of orders 1 and 2.</summary>
+[Trait("Category", "Emulator")]
+[Collection(EmulatorCollection.Name)]
+public sealed class OpTableTests
+{
+    /// <summary>
+    /// Rows that still lack a kernel, their own or one that their gradients need. A row named here must fail for that reason, so the list can only shrink.
+    /// </summary>
+    private static readonly string[] Missing =
+    [
+    ];
+
+    // Bounds on a difference, in units of the dtype's precision at the result's largest number: sums run in another order than on the cpu.
+    private const double ValueUlps = 32, GradientUlps = 512;
+
+    [Fact]
+    public void Rows_agree_with_the_cpu() => OpKit.OnFreshThread(() =>
+    {
+        var failures = new List<string>();
+        var missing = new SortedSet<string>(StringComparer.Ordinal);
+        int done = 0;
+        foreach (var row in OpTable.All)
+            for (int k = 0; k < row.Samples.Count; k++)
+                foreach (var dtype in row.Samples[k].Single ? (DType[])[DType.F32, DType.F64] : [DType.F64])
+                {
+                    using var scope = TensorScope.Begin("sample");
+                    var s = row.Samples[k];
+                    try
+                    {
+                        done++;
+                        if (Problem(row, s, OpKit.Make(s, SampleValues.Draw(s, SampleValues.Seed(row.Name, k)), dtype)) is { } problem)
+                            failures.Add($"{row.Name} '{s.Label}' {dtype.Name()}: {problem}");
+                    }
+                    catch (KernelException e) when (e.Message.Contains("no kernel for emu:0", StringComparison.Ordinal))
+                    {
+                        missing.Add(row.Name);
+                    }
+                    catch (Exception e)
+                    {
+                        failures.Add($"{row.Name} '{s.Label}' {dtype.Name()}: {e.GetType().Name}: {e.Message}");
+                    }
+                }
+        Assert.True(failures.Count == 0, $"{failures.Count} of {done} samples failed:\n{string.Join('\n', failures.Take(60))}");
+        Assert.Equal(Missing, missing);
+    });
+
+    private static string? Problem(OpRow row, Sample s, Tensor[] x)
+    {
+        Tensor[] near = [.. x.Select(t => t.To(EmuKit.Device))];
+        if (Difference(s.Run(x), s.Run(near), row.Op is PointwiseOp ? 0 : ValueUlps) is { } value)
+            return value;
+        if (s.Orders < 1)
+            return null;
+        Tensor[] Derivatives(Tensor[] inputs)
+        {
+            var (f, free) = SampleValues.Differentiable(s, inputs);
+            return [.. OpKit.Derivatives(f, free, Math.Min(2, s.Orders))];
+        }
+        return Difference(Derivatives(x), Derivatives(near), GradientUlps) is { } gradient ? $"outputs, then gradients of each order: {gradient}" : null;
+    }
+
+    // Whole numbers and 0 ulps: equal bit for bit, except for what a NaN carries.
+    private static string? Difference(Tensor[] expected, Tensor[] actual, double ulps)
+    {
+        if (expected.Length != actual.Length)
+            return $"{actual.Length} results instead of {expected.Length}";
+        foreach (var (k, (e, a)) in expected.Zip(actual).Index())
+        {
+            if (a.Device != EmuKit.Device || a.DType != e.DType || a.Shape != e.Shape)
+                return $"result {k} is {a.Describe()} instead of {e.Describe()}";
+            double[] want = OpKit.ToDoubles(e), have = OpKit.ToDoubles(a);
+            double bound = ulps * (e.DType == DType.F32 ? Math.Pow(2, -23) : Math.Pow(2, -52)) * want.Where(double.IsFinite).Select(Math.Abs).DefaultIfEmpty(0).Max();
+            for (int i = 0; i < want.Length; i++)
+                if (!(BitConverter.DoubleToInt64Bits(want[i]) == BitConverter.DoubleToInt64Bits(have[i]) || (double.IsNaN(want[i]) && double.IsNaN(have[i]))
+                    || (e.DType.IsFloat() && ulps > 0 && Math.Abs(want[i] - have[i]) <= bound)))
+                    return $"result {k}, element {i} is {have[i]:R}, on the cpu {want[i]:R}; the bound is {bound:G3}";
+        }
+        return null;
+    }
+}
