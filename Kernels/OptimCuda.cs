@@ -6,7 +6,7 @@ namespace Native;
 internal static class OptimCuda
 {
     // OPTIM_SLOTS and OPTIM_CHUNK of optim.cu.
-    private const int Slots = 40, Chunk = 4 * Launch.Threads;
+    private const int Slots = 48, Chunk = 4 * Launch.Threads;
 
     private static readonly KernelFamily Family = new("optim", DType.F32, DType.F64);
     private static readonly CudaKernel Plain = new(Family, "optim_sgd"), Momentum = new(Family, "optim_momentum");
@@ -44,9 +44,8 @@ internal static class OptimCuda
                     FirstChunk = args.Chunks,
                 };
                 args.Chunks += (int)Chunks.CeilDiv(count, Chunk);
-                if (args.Tensors < Slots)
-                    continue;
-                Flush(kernel, device, dtype, ref args);
+                if (args.Tensors == Slots)
+                    Flush(kernel, device, dtype, ref args);
             }
             Flush(kernel, device, dtype, ref args);
         }

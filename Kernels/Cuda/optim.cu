@@ -1,6 +1,6 @@
 // Updates of many tensors in one launch. The table of tensors travels with the arguments; a block takes a chunk of one tensor at a time.
 
-#define OPTIM_SLOTS 40
+#define OPTIM_SLOTS 48
 #define OPTIM_CHUNK (4 * NAT_THREADS)
 
 struct OptimTensor
@@ -53,7 +53,7 @@ template <int moments, class Rule> __device__ __forceinline__ void nat_optim(con
                 g = g + w * s.decay;
             w = rule(s, w * s.shrink, g, m, v);
         };
-        int from = (chunk - t.first_chunk) * OPTIM_CHUNK, to = min(from + OPTIM_CHUNK, t.count);
+        int from = (chunk - t.first_chunk) * OPTIM_CHUNK, to = t.count - from < OPTIM_CHUNK ? t.count : from + OPTIM_CHUNK;
         bool wide = nat_is_aligned(t.w) && nat_is_aligned(t.g) && nat_is_aligned(t.mask) && (moments < 1 || nat_is_aligned(t.m)) && (moments < 2 || nat_is_aligned(t.v));
         int packs = wide ? (to - from) / width : 0;
         for (int k = (int)threadIdx.x; k < packs; k += NAT_THREADS)

@@ -26,8 +26,10 @@ template <class Map> __device__ __forceinline__ void nat_fill(const RandomArgs& 
         if (s.n - at >= width)
             *(Pack*)(s.y + at) = p;
         else
-            for (int i = 0; i < s.n - at; i++)
-                s.y[at + i] = p.v[i];
+#pragma unroll
+            for (int i = 0; i < width; i++) // to the pack's end, so that it stays in registers
+                if (i < s.n - at)
+                    s.y[at + i] = p.v[i];
     }
 }
 
