@@ -96,6 +96,7 @@ public static partial class Autograd
         {
             Check.ShapeIs(given, y.Shape, op, "gradient");
             Check.SameDType(given, y, op, "gradient", "output");
+            Check.SameDevice(given, y, op, "gradient", "output");
             return given;
         }
         if (y.Count != 1)

@@ -17,8 +17,14 @@ internal static class GatherKernels
     public static void IndexSelect(Tensor y, Tensor x, Tensor index, int dim)
     {
         Require(y, "index_select", x, index);
-        var (outer, m, inner) = DimSplit.Of(y.Layout, dim);
+        var split = DimSplit.Of(y.Layout, dim);
         long n = x.Layout.Dims[dim];
+        if (!y.Device.IsCpu)
+        {
+            GatherCuda.IndexSelect(y, x, index, n, split);
+            return;
+        }
+        var (outer, m, inner) = split;
         switch (x.DType.Size())
         {
             case 1:
@@ -37,8 +43,14 @@ internal static class GatherKernels
     public static void Gather(Tensor y, Tensor x, Tensor index, int dim)
     {
         Require(y, "gather", x, index);
-        var (outer, m, inner) = DimSplit.Of(y.Layout, dim);
+        var split = DimSplit.Of(y.Layout, dim);
         long n = x.Layout.Dims[dim];
+        if (!y.Device.IsCpu)
+        {
+            GatherCuda.Gather(y, x, index, n, split);
+            return;
+        }
+        var (outer, m, inner) = split;
         switch (x.DType.Size())
         {
             case 1:
@@ -58,8 +70,14 @@ internal static class GatherKernels
     {
         Require(y, "index_add", source, index);
         Start(y, x);
-        var (outer, m, inner) = DimSplit.Of(source.Layout, dim);
+        var split = DimSplit.Of(source.Layout, dim);
         long n = y.Layout.Dims[dim];
+        if (!y.Device.IsCpu)
+        {
+            GatherCuda.IndexAdd(y, source, index, n, split);
+            return;
+        }
+        var (outer, m, inner) = split;
         switch (y.DType)
         {
             case DType.F32:
@@ -82,7 +100,8 @@ internal static class GatherKernels
     /// <summary>y = x (zeros when null), then y[o, index[o, j, i], i] += source[o, j, i] for j = 0, 1, ...</summary>
     public static void ScatterAdd(Tensor y, Tensor? x, Tensor index, Tensor source, int dim)
     {
-        var (outer, m, inner) = DimSplit.Of(source.Layout, dim);
+        var split = DimSplit.Of(source.Layout, dim);
+        var (outer, m, inner) = split;
         if (outer * inner == 1)
         {
             // One column: only cutting its destinations, as index_add does, leaves work for several threads.
@@ -92,6 +111,11 @@ internal static class GatherKernels
         Require(y, "scatter_add", source, index);
         Start(y, x);
         long n = y.Layout.Dims[dim];
+        if (!y.Device.IsCpu)
+        {
+            GatherCuda.ScatterAdd(y, source, index, n, split);
+            return;
+        }
         switch (y.DType)
         {
             case DType.F32:
@@ -113,15 +137,15 @@ internal static class GatherKernels
 
     /// <summary>
     /// Throws a <see cref="ShapeException"/> that names the first index outside [0, size). <paramref name="into"/> says what is indexed, for example
-    /// "dim 0 of f32[5,2]@cpu".
+    /// "dim 0 of f32[5,2]@cpu". On a GPU nothing waits for the answer: see <see cref="IndexFlag"/>.
     /// </summary>
     public static void CheckRange(Tensor index, long size, string op, Func<string> into)
     {
         Require(index, op);
-        long at = GatherLoop.FirstOutside(index, size);
+        long at = index.Device.IsCpu ? GatherLoop.FirstOutside(index, size) : GatherCuda.FirstOutside(index, size);
         if (at < 0)
             return;
-        long value = index.AsSpan<long>()[(int)at];
+        long value = index.ToArray<long>()[at];
         var position = new long[index.Rank];
         for (int d = index.Rank - 1; d >= 0; at /= index.Layout.Dims[d--])
             position[d] = at % index.Layout.Dims[d];
@@ -138,7 +162,6 @@ internal static class GatherKernels
 
     private static void Require(Tensor t, string op, Tensor? x = null, Tensor? index = null)
     {
-        KernelDevice.RequireCpu(t, op);
         if (!t.Layout.IsDense || x?.Layout.IsDense == false || index?.Layout.IsDense == false)
             throw new KernelException($"{op}: the kernel needs dense tensors; {t.Layout}, {x?.Layout}, {index?.Layout}.");
     }

@@ -72,10 +72,12 @@ internal static unsafe class Launch
         ? (int)count
         : throw new KernelException($"{kernel}: kernels of a GPU count in 32 bits; {count} elements do not fit. Split the tensor.");
 
-    /// <summary>Address of a tensor's first element.</summary>
+    /// <summary>Address of a tensor's first element in a GPU's memory; an emulated GPU would read the host's without complaint, a real one not.</summary>
     public static nint At(Tensor t)
     {
         t.CheckAlive("read");
+        if (t.Device.IsCpu)
+            throw new KernelException($"{t.Describe()} was handed to a kernel of a GPU. Move it with .To(device).");
         return t.Storage.Pointer + (nint)(t.Layout.Offset * t.DType.Size());
     }
 }

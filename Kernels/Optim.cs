@@ -31,7 +31,9 @@ internal static class OptimKernels
     /// </summary>
     public static void Sgd(ReadOnlySpan<OptimSlot> slots, double momentum, bool nesterov)
     {
-        if (momentum == 0)
+        if (IsOnGpu(slots))
+            OptimCuda.Sgd(slots, momentum, nesterov);
+        else if (momentum == 0)
             OptimLoop.Run(slots, new SgdRule<float>(), new SgdRule<double>());
         else
             OptimLoop.Run(slots, new MomentumRule<float>((float)momentum, nesterov), new MomentumRule<double>(momentum, nesterov));
@@ -44,9 +46,20 @@ internal static class OptimKernels
     /// </summary>
     public static void Adam(ReadOnlySpan<OptimSlot> slots, double beta1, double beta2, double eps)
     {
-        OptimLoop.Run(slots, new AdamRule<float>((float)beta1, (float)(1 - beta1), (float)beta2, (float)(1 - beta2), (float)eps),
-            new AdamRule<double>(beta1, 1 - beta1, beta2, 1 - beta2, eps));
+        if (IsOnGpu(slots))
+            OptimCuda.Adam(slots, beta1, beta2, eps);
+        else
+            OptimLoop.Run(slots, new AdamRule<float>((float)beta1, (float)(1 - beta1), (float)beta2, (float)(1 - beta2), (float)eps),
+                new AdamRule<double>(beta1, 1 - beta1, beta2, 1 - beta2, eps));
         Bump(slots);
+    }
+
+    private static bool IsOnGpu(ReadOnlySpan<OptimSlot> slots)
+    {
+        foreach (var s in slots)
+            if (s.Value.Device != slots[0].Value.Device)
+                throw new DeviceException($"optim: parameters are on {slots[0].Value.Device} and on {s.Value.Device}. Give each device an optimiser of its own.");
+        return !slots.IsEmpty && !slots[0].Value.Device.IsCpu;
     }
 
     private static void Bump(ReadOnlySpan<OptimSlot> slots)

@@ -6,13 +6,13 @@ internal static unsafe class PickEntry
     /// <summary>index (i64, the dim with size 1) = position of the largest (or smallest) element of each line; see <see cref="PickKernels"/>.</summary>
     public static void Extreme(Tensor index, Tensor x, int dim, bool smallest)
     {
-        if (!index.Device.IsCpu)
-        {
-            PickCuda.Extreme(index, x, dim, smallest);
-            return;
-        }
         using var dense = DenseInput.Of(x);
         var lines = Lines.Of(x.Layout, dim);
+        if (!index.Device.IsCpu)
+        {
+            PickCuda.Extreme(index, dense.Tensor, lines, smallest);
+            return;
+        }
         switch (x.DType)
         {
             case DType.F32:
@@ -36,12 +36,12 @@ internal static unsafe class PickEntry
     /// <summary>y[line] = x[line, index[line]], 0 where the index is <paramref name="ignored"/>. Elements move as bits: any dtype.</summary>
     public static void Pick(Tensor y, Tensor x, Tensor index, int dim, long? ignored)
     {
+        using DenseInput di = DenseInput.Of(index);
         if (!y.Device.IsCpu)
         {
-            PickCuda.Pick(y, x, index, dim, ignored);
+            PickCuda.Pick(y, x, di.Tensor, dim, ignored);
             return;
         }
-        using DenseInput di = DenseInput.Of(index);
         // The lines' first elements, wherever they lie: x may be a stretched view and is not copied.
         var starts = x.Layout.Select(dim, 0);
         long n = x.Layout.Dims[dim], step = x.Layout.Strides[dim];
@@ -62,13 +62,13 @@ internal static unsafe class PickEntry
     /// <summary>y[line, index[line]] = x[line], 0 elsewhere and on lines whose index is <paramref name="ignored"/>.</summary>
     public static void Place(Tensor y, Tensor x, Tensor index, int dim, long? ignored)
     {
-        if (!y.Device.IsCpu)
-        {
-            PickCuda.Place(y, x, index, dim, ignored);
-            return;
-        }
         using DenseInput dx = DenseInput.Of(x), di = DenseInput.Of(index);
         var lines = Lines.Of(y.Layout, dim);
+        if (!y.Device.IsCpu)
+        {
+            PickCuda.Place(y, dx.Tensor, di.Tensor, lines, ignored);
+            return;
+        }
         switch (y.DType.Size())
         {
             case 1:

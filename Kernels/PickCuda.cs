@@ -1,73 +1,90 @@
 namespace Native;
 
-/// <summary><see cref="PickEntry"/> on a GPU.</summary>
+/// <summary><see cref="PickEntry"/> on a GPU; its kernels are in gather.cu.</summary>
 internal static class PickCuda
 {
-    private static readonly KernelFamily Extremes = new("extreme", _ => KernelFamily.Resource("reduce.cuh") + KernelFamily.Resource("extreme.cu"),
-        DType.F32, DType.F64, DType.I32, DType.I64, DType.U8);
+    // A line that one thread walks; a longer one gets a block, unless there are many.
+    private const long ShortLine = 64, ManyLines = 16384;
 
-    private static readonly KernelFamily Family = new("pick", DType.I32, DType.I64, DType.U8);
-    private static readonly ReduceCuda Largest = new(Extremes, "extreme_argmax"), Smallest = new(Extremes, "extreme_argmin");
-    private static readonly CudaKernel Read = new(Family, "pick_read"), Placed = new(Family, "pick_place");
+    private static readonly CudaKernel Picked = new(GatherCuda.Family, "gather_pick"), Placed = new(GatherCuda.Family, "gather_place");
+    private static readonly CudaKernel ByLine = new(GatherCuda.Family, "gather_extreme_lines"), ByBlock = new(GatherCuda.Family, "gather_extreme");
 
-    public static void Extreme(Tensor index, Tensor x, int dim, bool smallest)
+    /// <summary>x is dense.</summary>
+    public static void Extreme(Tensor index, Tensor x, Lines lines, bool smallest)
     {
-        Span<bool> reduced = stackalloc bool[x.Rank];
-        reduced[dim] = true;
-        // A pair of a value and a position.
-        (smallest ? Smallest : Largest).Run(index, x, reduced, x.DType.Size() == 8 ? 16 : 8);
+        Launch.Int(x.Count, "argmax");
+        ExtremeArgs args = new()
+        {
+            Y = Launch.At(index),
+            X = Launch.At(x),
+            Lines = Launch.Int(lines.Count, "argmax"),
+            N = (int)lines.N,
+            Inner = (int)lines.Inner,
+            Smallest = smallest ? 1 : 0,
+        };
+        bool walk = lines.N <= ShortLine || lines.Count >= ManyLines;
+        Launch.Run(x.Device, walk ? ByLine : ByBlock, x.DType == DType.Bool ? DType.U8 : x.DType, Launch.Over(x.Device, walk ? lines.Count : lines.Count * Launch.Threads), args);
     }
 
+    /// <summary>y and index are dense.</summary>
+    /// <exception cref="ShapeException">An index is out of range, where the host waits for it (<see cref="IndexFlag"/>).</exception>
     public static void Pick(Tensor y, Tensor x, Tensor index, int dim, long? ignored)
     {
-        using DenseInput di = DenseInput.Of(index);
+        using var flag = IndexFlag.On(y.Device);
+        Launch.Int(x.Storage.Bytes / x.DType.Size(), "pick");
         PickArgs args = new()
         {
             Y = Launch.At(y),
             X = Launch.At(x),
-            Index = Launch.At(di.Tensor),
+            Index = Launch.At(index),
+            Flag = flag.Pointer,
             Ignored = ignored ?? 0,
             Lines = Launch.Int(y.Count, "pick"),
             N = Launch.Int(x.Layout.Dims[dim], "pick"),
-            Step = Launch.Int(x.Layout.Strides[dim], "pick"),
+            Step = (int)x.Layout.Strides[dim],
             Ignores = ignored is null ? 0 : 1,
             Starts = new(x.Layout.Select(dim, 0)),
         };
-        Check("pick", di.Tensor, args.N, ignored);
-        Launch.Run(y.Device, Read, WhereCuda.OfSize(y.DType), Launch.Over(y.Device, args.Lines), args);
+        Launch.Run(y.Device, Picked, GatherCuda.Bits(y.DType.Size()), Launch.Over(y.Device, args.Lines), args);
+        Require("pick", flag, index, args.N);
     }
 
-    public static void Place(Tensor y, Tensor x, Tensor index, int dim, long? ignored)
+    /// <summary>All are dense.</summary>
+    /// <exception cref="ShapeException">An index is out of range, where the host waits for it (<see cref="IndexFlag"/>).</exception>
+    public static void Place(Tensor y, Tensor x, Tensor index, Lines lines, long? ignored)
     {
-        using DenseInput dx = DenseInput.Of(x), di = DenseInput.Of(index);
-        var lines = Lines.Of(y.Layout, dim);
+        using var flag = IndexFlag.On(y.Device);
         PlaceArgs args = new()
         {
             Y = Launch.At(y),
-            X = Launch.At(dx.Tensor),
-            Index = Launch.At(di.Tensor),
+            X = Launch.At(x),
+            Index = Launch.At(index),
+            Flag = flag.Pointer,
             Ignored = ignored ?? 0,
-            Count = Launch.Int(y.Count, "place"),
+            Lines = Launch.Int(lines.Count, "place"),
             N = (int)lines.N,
             Inner = (int)lines.Inner,
             Ignores = ignored is null ? 0 : 1,
         };
-        Check("place", di.Tensor, args.N, ignored);
-        Launch.Run(y.Device, Placed, WhereCuda.OfSize(y.DType), Launch.Over(y.Device, args.Count), args);
+        Launch.Run(y.Device, Placed, GatherCuda.Bits(y.DType.Size()), Launch.Over(y.Device, Launch.Int(Math.Max(y.Count, lines.Count), "place")), args);
+        Require("place", flag, index, lines.N);
     }
 
-    // Waiting for a GPU at every index would cost more than the kernel: there the kernel itself stops. The emulator can afford the cpu's message.
-    private static unsafe void Check(string op, Tensor index, long n, long? ignored)
+    private static void Require(string op, IndexFlag flag, Tensor index, long n)
     {
-        if (index.Device.Kind != DeviceKind.Emu || EmulatedDriver.IsCapturingHere)
-            return;
-        using var near = index.OnHost();
-        PickKernels.Check(op, near.Data<long>(), near.Count, n, ignored);
+        if (flag.First() is >= 0 and var line)
+            throw PickKernels.Outside(op, index.ToArray<long>()[line], n, line);
+    }
+
+    private struct ExtremeArgs
+    {
+        public nint Y, X;
+        public int Lines, N, Inner, Smallest;
     }
 
     private struct PickArgs
     {
-        public nint Y, X, Index;
+        public nint Y, X, Index, Flag;
         public long Ignored;
         public int Lines, N, Step, Ignores;
         public Strided Starts;
@@ -75,8 +92,8 @@ internal static class PickCuda
 
     private struct PlaceArgs
     {
-        public nint Y, X, Index;
+        public nint Y, X, Index, Flag;
         public long Ignored;
-        public int Count, N, Inner, Ignores;
+        public int Lines, N, Inner, Ignores;
     }
 }

@@ -34,10 +34,11 @@ internal static unsafe class RandomKernels
     /// <summary>Fills y (f32 or f64).</summary>
     public static void Run(Tensor y, Fill fill, Generator generator, double a = 0, double b = 1)
     {
-        KernelDevice.RequireCpu(y, "random");
         int words = y.DType == DType.F32 ? 1 : 2;
         var (key, counter) = generator.Reserve(Blocks(y.Count, words));
-        if (y.DType == DType.F32)
+        if (!y.Device.IsCpu)
+            RandomCuda.Run(y, fill, key, counter, a, b);
+        else if (y.DType == DType.F32)
             RandomFill.Run(y.Data<float>(), y.Count, fill, key, counter, (float)a, (float)b);
         else
             RandomFill.Run(y.Data<double>(), y.Count, fill, key, counter, a, b);
@@ -46,8 +47,12 @@ internal static unsafe class RandomKernels
     /// <summary>Fills y (i32, i64 or u8) with integers of [low, high).</summary>
     public static void Integers(Tensor y, Generator generator, long low, long high)
     {
-        KernelDevice.RequireCpu(y, "randint");
         var (key, counter) = generator.Reserve(Blocks(y.Count, 2));
+        if (!y.Device.IsCpu)
+        {
+            RandomCuda.Integers(y, key, counter, low, high);
+            return;
+        }
         switch (y.DType)
         {
             case DType.I32:

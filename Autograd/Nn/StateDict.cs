@@ -24,7 +24,7 @@ public static class StateDict
         /// <exception cref="ShapeException">A shape differs.</exception>
         public void Load(string path) => CopyAll(path, Safetensors.Read(path).Arrays, module.State());
 
-        /// <summary>Copies parameters and buffers from a module of the same build, which may have another dtype. Nothing is changed unless everything fits.</summary>
+        /// <summary>Copies parameters and buffers from a module of the same build, which may have another dtype and be elsewhere. Nothing is changed unless everything fits.</summary>
         /// <exception cref="UsageException">The other module lacks a name, or has one too many.</exception>
         /// <exception cref="ShapeException">A shape differs.</exception>
         public void CopyFrom(Module other)
@@ -36,7 +36,7 @@ public static class StateDict
             using var scope = TensorScope.Begin("copy");
             using var constant = Autograd.NoGrad();
             foreach (var (name, target) in to)
-                target.CopyInPlace(from[name].To(target.DType));
+                target.CopyInPlace(from[name].To(target.DType).To(target.Device));
         }
     }
 

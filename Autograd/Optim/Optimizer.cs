@@ -168,6 +168,7 @@ public abstract class Optimizer : IDisposable
         }
         if (state.Keys.FirstOrDefault(k => !used.Contains(k)) is { } extra)
             throw new UsageException($"load: the optimiser's state names '{extra}', which is none of its {_moments.Count} parameters. Load what State() of the same kind of optimiser gave.");
+        using var scope = TensorScope.Begin("load");
         foreach (var (p, steps, moments) in plan)
             _moments[p].Set(p, steps, moments);
     }
@@ -256,8 +257,8 @@ public abstract class Optimizer : IDisposable
         {
             Free();
             Steps = steps;
-            First = values[0] is { } a ? Parameter.Enlarge(a, p.Shape, 0) : null;
-            Second = values[1] is { } b ? Parameter.Enlarge(b, p.Shape, 0) : null;
+            First = values[0] is { } a ? Parameter.Enlarge(a.To(p.Device), p.Shape, 0) : null;
+            Second = values[1] is { } b ? Parameter.Enlarge(b.To(p.Device), p.Shape, 0) : null;
         }
 
         public void Free()

@@ -98,5 +98,9 @@ internal static unsafe class PickKernels
     }
 
     private static long Checked(string op, long i, long n, long line) => (ulong)i < (ulong)n ? i
-        : throw new ShapeException($"{op}: index {i} of line {line} is out of range; a line has {n} elements. Use 0..{n - 1}.");
+        : throw Outside(op, i, n, line);
+
+    /// <summary>What to throw for an index that is none.</summary>
+    public static ShapeException Outside(string op, long i, long n, long line) =>
+        new($"{op}: index {i} of line {line} is out of range; a line has {n} elements. Use 0..{n - 1}.");
 }

@@ -1,11 +1,17 @@
-// Random numbers for the GPU: element i of a fill as a function of key, first block and i, with the bits of Kernels/Cpu/RandomFill.cs.
-// The rules are stated in Kernels/Random.cs. Needs common.cuh and special.cuh, and their compiler options.
+// Random numbers for the GPU, with the bits of Kernels/Cpu/RandomFill.cs. The rules are stated in Kernels/Random.cs. One block of Philox is 16 bytes of
+// a fill: four f32 or two f64, so that no distribution needs anything from a neighbour's block. Needs common.cuh and special.cuh, and their
+// compiler options.
 
-// Philox4x32-10: word number `word` of the sequence that starts at block `first`.
-__device__ __forceinline__ nat_u32 nat_philox(nat_u64 key, nat_u64 first, nat_u64 word)
+struct nat_words
 {
-    nat_u64 block = first + (word >> 2);
+    nat_u32 w[4];
+};
+
+// Philox4x32-10: the four words of a block.
+__device__ __forceinline__ nat_words nat_philox(nat_u64 key, nat_u64 block)
+{
     nat_u32 c0 = (nat_u32)block, c1 = (nat_u32)(block >> 32), c2 = 0, c3 = 0, k0 = (nat_u32)key, k1 = (nat_u32)(key >> 32);
+#pragma unroll
     for (int round = 0; round < 10; round++)
     {
         nat_u64 p0 = 0xD2511F53ull * c0, p1 = 0xCD9E8D57ull * c2;
@@ -16,59 +22,47 @@ __device__ __forceinline__ nat_u32 nat_philox(nat_u64 key, nat_u64 first, nat_u6
         k0 += 0x9E3779B9u;
         k1 += 0xBB67AE85u;
     }
-    switch (word & 3)
-    {
-        case 0: return c0;
-        case 1: return c1;
-        case 2: return c2;
-        default: return c3;
-    }
+    return {{c0, c1, c2, c3}};
 }
 
 // Uniform in [0, 1): 24 bits of one word, or 53 bits of two.
-template <class T> __device__ __forceinline__ T nat_unit(nat_u64 key, nat_u64 first, nat_u64 i);
-template <> __device__ __forceinline__ float nat_unit<float>(nat_u64 key, nat_u64 first, nat_u64 i)
+__device__ __forceinline__ void nat_unit(const nat_words& r, float (&u)[4])
 {
-    return (float)(nat_philox(key, first, i) >> 8) * nat_from_bits(0x33800000u); // 2^-24
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+        u[i] = (float)(r.w[i] >> 8) * nat_from_bits(0x33800000u); // 2^-24
 }
-template <> __device__ __forceinline__ double nat_unit<double>(nat_u64 key, nat_u64 first, nat_u64 i)
+__device__ __forceinline__ void nat_unit(const nat_words& r, double (&u)[2])
 {
-    nat_u64 high = nat_philox(key, first, 2 * i) >> 5, low = nat_philox(key, first, 2 * i + 1) >> 6;
-    return (double)((high << 26) + low) * nat_from_bits((nat_u64)0x3CA0000000000000ull); // 2^-53
+#pragma unroll
+    for (int i = 0; i < 2; i++)
+        u[i] = (double)(((nat_u64)(r.w[2 * i] >> 5) << 26) + (r.w[2 * i + 1] >> 6)) * nat_from_bits((nat_u64)0x3CA0000000000000ull); // 2^-53
 }
 
 // Uniform in [low, high); last is the largest number below high, or low where there is none.
-template <class T> __device__ __forceinline__ T nat_random_uniform(nat_u64 key, nat_u64 first, nat_u64 i, T low, T high, T last)
+template <class T> __device__ __forceinline__ T nat_random_uniform(T u, T low, T high, T last)
 {
-    T v = low + nat_unit<T>(key, first, i) * (high - low);
+    T v = low + u * (high - low);
     return v < last ? v : last;
 }
 
-// Box and Muller: elements 2k and 2k+1 are the cosine and the sine of one pair.
-template <class T> __device__ __forceinline__ T nat_random_normal(nat_u64 key, nat_u64 first, nat_u64 i, T mean, T deviation)
+// Box and Muller: two uniform numbers become the cosine and the sine of one pair.
+template <class T> __device__ __forceinline__ void nat_random_normal(T& first, T& second, T mean, T deviation)
 {
-    nat_u64 even = i & ~1ull;
-    T r = sqrt(T(-2) * nat_log(T(1) - nat_unit<T>(key, first, even)));
-    T t = T(6.283185307179586) * nat_unit<T>(key, first, even + 1);
-    return mean + deviation * (r * (i & 1 ? nat_sin(t) : nat_cos(t)));
-}
-
-// value with the given probability, else 0.
-template <class T> __device__ __forceinline__ T nat_random_bernoulli(nat_u64 key, nat_u64 first, nat_u64 i, T probability, T value)
-{
-    return nat_unit<T>(key, first, i) < probability ? value : T(0);
+    T r = sqrt(T(-2) * nat_log(T(1) - first)), t = T(6.283185307179586) * second;
+    first = mean + deviation * (r * nat_cos(t));
+    second = mean + deviation * (r * nat_sin(t));
 }
 
 // -log(-log u), with half of the smallest step in place of 0.
-template <class T> __device__ __forceinline__ T nat_random_gumbel(nat_u64 key, nat_u64 first, nat_u64 i)
+template <class T> __device__ __forceinline__ T nat_random_gumbel(T u)
 {
-    T least = sizeof(T) == 4 ? T(2.98023223876953125e-8) : T(5.5511151231257827e-17), u = nat_unit<T>(key, first, i);
+    T least = sizeof(T) == 4 ? T(2.98023223876953125e-8) : T(5.5511151231257827e-17);
     return -nat_log(-nat_log(u > least ? u : least));
 }
 
-// Uniform in [low, low + range).
-__device__ __forceinline__ long long nat_random_integer(nat_u64 key, nat_u64 first, nat_u64 i, long long low, nat_u64 range)
+// Uniform in [low, low + range), from 64 random bits.
+__device__ __forceinline__ long long nat_random_integer(nat_u32 bits_low, nat_u32 bits_high, long long low, nat_u64 range)
 {
-    nat_u64 draw = nat_philox(key, first, 2 * i) | (nat_u64)nat_philox(key, first, 2 * i + 1) << 32;
-    return (long long)((nat_u64)low + __umul64hi(draw, range));
+    return (long long)((nat_u64)low + __umul64hi(bits_low | (nat_u64)bits_high << 32, range));
 }

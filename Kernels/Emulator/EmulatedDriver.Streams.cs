@@ -125,7 +125,8 @@ internal sealed unsafe partial class EmulatedDriver
         return g is null ? CudaResult.InvalidHandle : CudaResult.Success;
     }
 
-    private static bool IsCapturing(nint stream) => _capture is { } c && c.Stream == stream;
+    /// <summary>Whether this thread is capturing what it queues on a stream.</summary>
+    public static bool IsCapturing(nint stream) => _capture is { } c && c.Stream == stream;
 
     // What may not happen while a capture is on, on this thread: refused, and the capture is lost.
     private static CudaResult? Forbidden(string what)

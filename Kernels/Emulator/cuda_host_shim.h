@@ -246,9 +246,12 @@ template <class V> static V shfl_xor(unsigned, V v, int o, const char* where) { 
 template <class V> static V shfl(unsigned, V v, int lane, const char* where) { return exchange(v, (current & ~31) | (lane & 31), where); }
 } // namespace nat
 
-// A kernel that stops itself: here it goes on, and the launch fails when it is through.
-static const char* nat_trapped;
-static inline void __trap() { nat_trapped = "the kernel stopped itself (__trap): an index is out of range"; }
+// A kernel that gives up: its launch fails. Here its threads go on to their ends, so it must be the last thing they do to memory.
+namespace nat
+{
+static const char* trapped;
+}
+#define __trap() (void)(nat::trapped = "the kernel stopped itself (__trap), at " NAT_HERE)
 
 static inline int atomicAdd(int* p, int v) { int o = *p; *p += v; return o; }
 static inline int atomicMin(int* p, int v) { int o = *p; if (v < o) *p = v; return o; }
@@ -265,7 +268,8 @@ static void nat_run(nat_launch* l, void (*kernel)(const void*), bool sync)
     nat::body = kernel;
     nat::arguments = l->arguments;
     nat::order = l->reversed;
-    l->error = nat_trapped = nullptr;
+    l->error = nullptr;
+    nat::trapped = nullptr;
     if (sync && (int)nat::fibers.size() < n)
         nat::fibers.resize(n);
     for (int i = 0; sync && i < n; i++)
@@ -289,7 +293,7 @@ static void nat_run(nat_launch* l, void (*kernel)(const void*), bool sync)
             kernel(l->arguments);
         }
     }
-    l->error = nat_trapped;
+    l->error = nat::trapped;
 }
 
 #define NAT_KERNEL(name, Args, sync)                                                                              \

@@ -74,10 +74,22 @@ internal sealed class CudaDevice
         {
             if (Opened.TryGetValue(device.Name, out var opened))
                 return opened;
-            var (driver, backend) = Factory(device);
+            var (driver, backend) = Make(device);
             opened = new CudaDevice(device, driver, backend);
             Opened.Add(device.Name, opened);
             return opened;
+        }
+    }
+
+    private static (ICudaDriver Driver, object Backend) Make(Device device)
+    {
+        try
+        {
+            return Factory(device);
+        }
+        catch (DeviceException e)
+        {
+            throw new DeviceException($"{device} is unavailable: {e.Message}");
         }
     }
 

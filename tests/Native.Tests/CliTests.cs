@@ -67,7 +67,7 @@ public sealed class CliTests : IDisposable
         if (Driver.TryVersion() is not null)
             return; // there is one here: the tests of GpuKit speak for it
         var (code, _, error) = Native("run", "naive", "--device", "cuda:0");
-        Assert.StartsWith("libcuda was not found in ", error, StringComparison.Ordinal);
+        Assert.StartsWith("cuda:0 is unavailable: libcuda was not found in ", error, StringComparison.Ordinal);
         Assert.Contains("Install an NVIDIA driver, or name the library's folder in NATIVE_CUDA_PATH.", error, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
         Assert.Equal(2, code);
