@@ -12,7 +12,11 @@ internal static unsafe class MatMulKernels
     /// </summary>
     public static void Run(Tensor y, Tensor a, Tensor b, bool accumulate = false)
     {
-        KernelDevice.RequireCpu(y, "matmul");
+        if (!y.Device.IsCpu)
+        {
+            MatMulCuda.Run(y, a, b, accumulate);
+            return;
+        }
         Tensor? ownA = null, ownB = null;
         var pa = Operand.Of(a) ?? Operand.Of(ownA = Dense(a))!.Value;
         var pb = Operand.Of(b) ?? Operand.Of(ownB = Dense(b))!.Value;
