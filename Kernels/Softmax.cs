@@ -6,7 +6,11 @@ internal static unsafe class SoftmaxEntry
     /// <summary>y = exp(x) / sum of exp(x) along the dim.</summary>
     public static void Softmax(Tensor y, Tensor x, int dim)
     {
-        KernelDevice.RequireCpu(y, "softmax");
+        if (!y.Device.IsCpu)
+        {
+            SoftmaxCuda.Softmax(y, x, dim);
+            return;
+        }
         using var dense = DenseInput.Of(x);
         var (outer, n, inner) = Lines.Of(y.Layout, dim);
         if (y.DType == DType.F32)
@@ -18,7 +22,11 @@ internal static unsafe class SoftmaxEntry
     /// <summary>y = x - log(sum of exp(x)) along the dim.</summary>
     public static void LogSoftmax(Tensor y, Tensor x, int dim)
     {
-        KernelDevice.RequireCpu(y, "log_softmax");
+        if (!y.Device.IsCpu)
+        {
+            SoftmaxCuda.LogSoftmax(y, x, dim);
+            return;
+        }
         using var dense = DenseInput.Of(x);
         var (outer, n, inner) = Lines.Of(y.Layout, dim);
         if (y.DType == DType.F32)
@@ -30,7 +38,11 @@ internal static unsafe class SoftmaxEntry
     /// <summary>y = log(sum of exp(x)) along the dim, which y has with size 1.</summary>
     public static void LogSumExp(Tensor y, Tensor x, int dim)
     {
-        KernelDevice.RequireCpu(y, "logsumexp");
+        if (!y.Device.IsCpu)
+        {
+            SoftmaxCuda.LogSumExp(y, x, dim);
+            return;
+        }
         using var dense = DenseInput.Of(x);
         var (outer, n, inner) = Lines.Of(x.Layout, dim);
         if (y.DType == DType.F32)
@@ -42,7 +54,11 @@ internal static unsafe class SoftmaxEntry
     /// <summary>gx = y (g - sum of g y along the dim).</summary>
     public static void SoftmaxGrad(Tensor gx, Tensor g, Tensor y, int dim)
     {
-        KernelDevice.RequireCpu(gx, "softmax_grad");
+        if (!gx.Device.IsCpu)
+        {
+            SoftmaxCuda.SoftmaxGrad(gx, g, y, dim);
+            return;
+        }
         using DenseInput dg = DenseInput.Of(g), dy = DenseInput.Of(y);
         var (outer, n, inner) = Lines.Of(gx.Layout, dim);
         if (gx.DType == DType.F32)
@@ -54,7 +70,11 @@ internal static unsafe class SoftmaxEntry
     /// <summary>gx = g - exp(y) sum of g along the dim.</summary>
     public static void LogSoftmaxGrad(Tensor gx, Tensor g, Tensor y, int dim)
     {
-        KernelDevice.RequireCpu(gx, "log_softmax_grad");
+        if (!gx.Device.IsCpu)
+        {
+            SoftmaxCuda.LogSoftmaxGrad(gx, g, y, dim);
+            return;
+        }
         using DenseInput dg = DenseInput.Of(g), dy = DenseInput.Of(y);
         var (outer, n, inner) = Lines.Of(gx.Layout, dim);
         if (gx.DType == DType.F32)
@@ -66,10 +86,14 @@ internal static unsafe class SoftmaxEntry
     /// <summary>loss [rows] of logits x [rows, classes] and i64 targets [rows].</summary>
     public static void CrossEntropy(Tensor loss, Tensor x, Tensor targets, long ignoreIndex, double smoothing)
     {
-        KernelDevice.RequireCpu(loss, "cross_entropy");
+        if (!loss.Device.IsCpu)
+        {
+            SoftmaxCuda.CrossEntropy(loss, x, targets, ignoreIndex, smoothing);
+            return;
+        }
         using DenseInput dx = DenseInput.Of(x), dt = DenseInput.Of(targets);
         long rows = x.Layout.Dims[0], classes = x.Layout.Dims[1];
-        CheckTargets(dt.Tensor, rows, classes, ignoreIndex, x);
+        CheckTargets(dt.Tensor.Data<long>(), ignoreIndex, x);
         if (x.DType == DType.F32)
             CrossEntropyKernels.Forward(rows, classes, dx.Tensor.Data<float>(), dt.Tensor.Data<long>(), ignoreIndex, loss.Data<float>(), (float)smoothing);
         else
@@ -80,6 +104,11 @@ internal static unsafe class SoftmaxEntry
     public static void MeanCrossEntropy(Tensor mean, Tensor share, Tensor x, Tensor targets, long ignoreIndex, double smoothing)
     {
         CrossEntropy(share, x, targets, ignoreIndex, smoothing);
+        if (!share.Device.IsCpu)
+        {
+            SoftmaxCuda.Mean(mean, share, targets, ignoreIndex);
+            return;
+        }
         using var dt = DenseInput.Of(targets);
         if (x.DType == DType.F32)
             CrossEntropyKernels.Mean(x.Layout.Dims[0], dt.Tensor.Data<long>(), ignoreIndex, share.Data<float>(), mean.Data<float>());
@@ -90,21 +119,25 @@ internal static unsafe class SoftmaxEntry
     /// <summary>gx [rows, classes] = (softmax(x) - smoothed one-hot of the target) times scale [rows].</summary>
     public static void CrossEntropyGrad(Tensor gx, Tensor x, Tensor targets, Tensor scale, long ignoreIndex, double smoothing)
     {
-        KernelDevice.RequireCpu(gx, "cross_entropy_grad");
+        if (!gx.Device.IsCpu)
+        {
+            SoftmaxCuda.CrossEntropyGrad(gx, x, targets, scale, ignoreIndex, smoothing);
+            return;
+        }
         using DenseInput dx = DenseInput.Of(x), dt = DenseInput.Of(targets), ds = DenseInput.Of(scale);
         long rows = x.Layout.Dims[0], classes = x.Layout.Dims[1];
-        CheckTargets(dt.Tensor, rows, classes, ignoreIndex, x);
+        CheckTargets(dt.Tensor.Data<long>(), ignoreIndex, x);
         if (x.DType == DType.F32)
             CrossEntropyKernels.Grad(rows, classes, dx.Tensor.Data<float>(), dt.Tensor.Data<long>(), ignoreIndex, ds.Tensor.Data<float>(), gx.Data<float>(), (float)smoothing);
         else
             CrossEntropyKernels.Grad(rows, classes, dx.Tensor.Data<double>(), dt.Tensor.Data<long>(), ignoreIndex, ds.Tensor.Data<double>(), gx.Data<double>(), smoothing);
     }
 
-    private static void CheckTargets(Tensor targets, long rows, long classes, long ignoreIndex, Tensor x)
+    /// <summary><see cref="ShapeException"/> when one of the targets, one per row of the logits, is neither a class nor the ignored index.</summary>
+    internal static void CheckTargets(long* targets, long ignoreIndex, Tensor logits)
     {
-        long* t = targets.Data<long>();
-        long bad = CrossEntropyKernels.FirstBadTarget(rows, classes, t, ignoreIndex);
+        long classes = logits.Layout.Dims[1], bad = CrossEntropyKernels.FirstBadTarget(logits.Layout.Dims[0], classes, targets, ignoreIndex);
         if (bad >= 0)
-            throw new ShapeException($"cross_entropy: target {t[bad]} of row {bad} is no class; logits = {x.Describe()}, ignoreIndex = {ignoreIndex}. Use 0..{classes - 1}.");
+            throw new ShapeException($"cross_entropy: target {targets[bad]} of row {bad} is no class; logits = {logits.Describe()}, ignoreIndex = {ignoreIndex}. Use 0..{classes - 1}.");
     }
 }

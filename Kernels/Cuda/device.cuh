@@ -99,3 +99,51 @@ template <class V, class Combine> __device__ V nat_block_reduce(V v, Combine com
         total = combine(total, warps[w]);
     return total;
 }
+
+// The threads of a block in teams: members differ in the bits low .. high - 1 of their number and agree in all others. Low 0: a team is a run of
+// neighbours, which walk one line of memory together. Low above: neighbours walk neighbouring lines, each team one of them.
+struct Team
+{
+    int low, high;
+};
+
+__device__ __forceinline__ int nat_team_size(Team t) { return 1 << (t.high - t.low); }
+__device__ __forceinline__ int nat_team_rank(Team t) { return ((int)threadIdx.x >> t.low) & (nat_team_size(t) - 1); }
+
+// Number of this thread's team among those of all blocks.
+__device__ __forceinline__ int nat_team(Team t)
+{
+    int i = (int)threadIdx.x;
+    return (((int)blockIdx.x * NAT_THREADS + i) >> t.high << t.low) + (i & ((1 << t.low) - 1));
+}
+
+static __device__ __forceinline__ T* nat_team_room()
+{
+    NAT_SHARED T room[NAT_THREADS];
+    return room;
+}
+
+// The combination of one value per member, in a fixed tree: by halves within a warp, then warp after warp. Every member gets the result. All threads of
+// the block must call it, those of teams without work too. Combine is commutative.
+template <class Combine> __device__ __forceinline__ T nat_team_reduce(T v, Team t, Combine combine)
+{
+    for (int o = 1 << (min(t.high, 5) - 1); o >= 1 << t.low; o >>= 1)
+        v = combine(v, __shfl_xor_sync(0xffffffffu, v, o));
+    if (t.high <= 5)
+        return v;
+    // One value per team and warp is left; members stand `stride` apart.
+    T* room = nat_team_room();
+    int stride = 1 << max(t.low, 5), first = (int)threadIdx.x >> t.high << t.high | ((int)threadIdx.x & (stride - 1));
+    __syncthreads(); // whoever still reads the last result
+    room[threadIdx.x] = v;
+    __syncthreads();
+    v = room[first];
+    for (int at = stride; at < 1 << t.high; at += stride)
+        v = combine(v, room[first + at]);
+    return v;
+}
+
+struct NatSum
+{
+    __device__ __forceinline__ T operator()(T a, T b) const { return a + b; }
+};
