@@ -23,19 +23,19 @@ template <class S, int TM, int TN> struct Product
 #pragma unroll
         for (int k = 0; k < S::DEPTH; k++)
         {
-            Pack<VM> a[TM / VM];
-            Pack<VN> b[TN / VN];
+            nat_pack<T, VM> a[TM / VM];
+            nat_pack<T, VN> b[TN / VN];
 #pragma unroll
             for (int i = 0; i < TM / VM; i++)
-                a[i] = nat_pack<VM>(tile_a + k * S::ROW_A + row(i * VM));
+                a[i] = nat_packed<VM>(tile_a + k * S::ROW_A + row(i * VM));
 #pragma unroll
             for (int j = 0; j < TN / VN; j++)
-                b[j] = nat_pack<VN>(tile_b + k * S::ROW_B + column(j * VN));
+                b[j] = nat_packed<VN>(tile_b + k * S::ROW_B + column(j * VN));
 #pragma unroll
             for (int i = 0; i < TM; i++)
 #pragma unroll
                 for (int j = 0; j < TN; j++)
-                    sum[i][j] = nat_fma(a[i / VM].v[i % VM], b[j / VN].v[j % VN], sum[i][j]);
+                    sum[i][j] = nat_fma(a[i / VM].at[i % VM], b[j / VN].at[j % VN], sum[i][j]);
         }
     }
     template <class Store> __device__ __forceinline__ void put(const Store& store, const Place& place) const

@@ -44,11 +44,7 @@ struct Walk
 };
 
 // V values that are moved at once; the address must be a multiple of their size.
-template <int V> struct alignas(V * sizeof(T)) Pack
-{
-    T v[V];
-};
-template <int V> __device__ __forceinline__ const Pack<V>& nat_pack(const T* p) { return *(const Pack<V>*)p; }
+template <int V> __device__ __forceinline__ const nat_pack<T, V>& nat_packed(const T* p) { return *(const nat_pack<T, V>*)p; }
 
 // A tile: M x N results of a block, DEPTH of the sum at a time; rows in shared memory are PAD longer, against bank conflicts.
 template <int M_, int N_, int DEPTH_, int PAD> struct Tile

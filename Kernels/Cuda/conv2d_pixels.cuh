@@ -168,12 +168,12 @@ struct ConvStore
             {
                 if (row(i) >= s.results)
                     continue;
-                Pack<V> pack;
+                nat_pack<T, V> pack;
                 T bias = offset(row(i));
 #pragma unroll
                 for (int j = 0; j < V; j++)
-                    pack.v[j] = value(i, j) + bias;
-                *(Pack<V>*)(to + row(i) * plane) = pack;
+                    pack.at[j] = value(i, j) + bias;
+                *(nat_pack<T, V>*)(to + row(i) * plane) = pack;
             }
             return;
         }

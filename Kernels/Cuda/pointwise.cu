@@ -33,21 +33,18 @@ struct PointwiseStrided
     };
 
 // Sixteen bytes, the most that one thread loads or stores at a time.
-struct alignas(16) nat_pack
-{
-    T v[16 / sizeof(T)];
-};
+typedef nat_pack<T, 16 / sizeof(T)> Sixteen;
 
 __device__ __forceinline__ T nat_at(const T* x, int step, int i) { return x ? x[i * step] : T(0); }
 
-__device__ __forceinline__ nat_pack nat_pack_at(const T* x, int step, int i)
+__device__ __forceinline__ Sixteen nat_sixteen(const T* x, int step, int i)
 {
-    nat_pack r;
+    Sixteen r;
     if (step)
-        return ((const nat_pack*)x)[i];
+        return ((const Sixteen*)x)[i];
 #pragma unroll
     for (int k = 0; k < (int)(16 / sizeof(T)); k++)
-        r.v[k] = x ? *x : T(0);
+        r.at[k] = x ? *x : T(0);
     return r;
 }
 
@@ -59,11 +56,11 @@ template <class F> __device__ __forceinline__ void nat_dense(const PointwiseDens
     const int width = 16 / sizeof(T);
     for (int i = nat_first(); i < s.n_packed / width; i += nat_step())
     {
-        nat_pack a = nat_pack_at(s.a, s.step_a, i), b = nat_pack_at(s.b, s.step_b, i), c = nat_pack_at(s.c, s.step_c, i), y;
+        Sixteen a = nat_sixteen(s.a, s.step_a, i), b = nat_sixteen(s.b, s.step_b, i), c = nat_sixteen(s.c, s.step_c, i), y;
 #pragma unroll
         for (int k = 0; k < width; k++)
-            y.v[k] = F::at(a.v[k], b.v[k], c.v[k], p, q);
-        ((nat_pack*)s.y)[i] = y;
+            y.at[k] = F::at(a.at[k], b.at[k], c.at[k], p, q);
+        ((Sixteen*)s.y)[i] = y;
     }
     for (int i = s.n_packed + nat_first(); i < s.n; i += nat_step())
         s.y[i] = F::at(s.a[i * s.step_a], nat_at(s.b, s.step_b, i), nat_at(s.c, s.step_c, i), p, q);

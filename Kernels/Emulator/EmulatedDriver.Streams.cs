@@ -13,9 +13,6 @@ internal sealed unsafe partial class EmulatedDriver
     [ThreadStatic]
     private static Graph? _capture;
 
-    /// <summary>Whether this thread captures, so that nothing may be read back.</summary>
-    public static bool IsCapturingHere => _capture is not null;
-
     public CudaResult StreamCreate(out nint stream)
     {
         stream = Handle();
