@@ -137,41 +137,35 @@ static void prepare(Fiber& f)
 #endif
 }
 // Lanes of a warp that wait at a warp-wide operation go on together, once all that still run have come to the same one.
-static bool release_warps(int n, const char** error)
+static bool release_warp(int w, int end, const char** error)
 {
-    bool progress = false;
-    for (int w = 0; w < n; w += 32)
+    int waiting = 0, elsewhere = 0;
+    const char* where = nullptr;
+    for (int i = w; i < end; i++)
     {
-        int end = min(n, w + 32), waiting = 0, elsewhere = 0;
-        const char* where = nullptr;
-        for (int i = w; i < end; i++)
+        if (fibers[i].state == AtWarp)
         {
-            if (fibers[i].state == AtWarp)
+            if (where && where != fibers[i].where)
             {
-                if (where && where != fibers[i].where)
-                {
-                    *error = "lanes of a warp wait at different shuffles";
-                    return false;
-                }
-                where = fibers[i].where;
-                waiting++;
-            }
-            else
-                elsewhere += fibers[i].state != Done;
-        }
-        if (waiting > 0 && elsewhere == 0)
-        {
-            if (waiting != end - w)
-            {
-                *error = "a shuffle over the whole warp, but some of its lanes have left the kernel";
+                *error = "lanes of a warp wait at different shuffles";
                 return false;
             }
-            for (int i = w; i < end; i++)
-                fibers[i].state = Ready;
-            progress = true;
+            where = fibers[i].where;
+            waiting++;
         }
+        else
+            elsewhere += fibers[i].state != Done;
     }
-    return progress;
+    if (waiting == 0 || elsewhere > 0)
+        return false;
+    if (waiting != end - w)
+    {
+        *error = "a shuffle over the whole warp, but some of its lanes have left the kernel";
+        return false;
+    }
+    for (int i = w; i < end; i++)
+        fibers[i].state = Ready;
+    return true;
 }
 static bool run_block(int n, const char** error)
 {
@@ -179,11 +173,21 @@ static bool run_block(int n, const char** error)
         prepare(fibers[i]);
     for (;;)
     {
-        for (int k = 0; k < n; k++)
+        // A warp runs as far as it can before the next one starts, so that what only a barrier would keep apart does meet.
+        for (int k = 0; k < n; k += 32)
         {
-            current = order ? n - 1 - k : k;
-            if (fibers[current].state == Ready)
-                enter(fibers[current]);
+            int w = order ? (n - 1) / 32 * 32 - k : k, end = min(n, w + 32);
+            do
+            {
+                for (int i = w; i < end; i++)
+                {
+                    current = order ? end - 1 - (i - w) : i;
+                    if (fibers[current].state == Ready)
+                        enter(fibers[current]);
+                }
+            } while (release_warp(w, end, error));
+            if (*error)
+                return false;
         }
         int done = 0, barrier = 0;
         const char* where = nullptr;
@@ -200,10 +204,6 @@ static bool run_block(int n, const char** error)
         }
         if (done == n)
             return true;
-        if (release_warps(n, error))
-            continue;
-        if (*error)
-            return false;
         if (barrier == n && same)
         {
             for (int i = 0; i < n; i++)
