@@ -78,7 +78,7 @@ internal sealed class Mutation : IDisposable
             case Fault.Sign:
                 Ops.Neg.Kernel.Run(y, y);
                 break;
-            case Fault.Drop when inputs[0] is { } first && first.Shape == y.Shape && first.DType == y.DType:
+            case Fault.Drop when inputs[0] is { } first && first.Shape == y.Shape && first.DType == y.DType && first.Device == y.Device:
                 CopyKernels.Copy(first, y);
                 break;
             case Fault.Drop or Fault.Zero:

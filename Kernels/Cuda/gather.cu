@@ -235,7 +235,6 @@ KERNEL_SYNC(gather_extreme, ExtremeArgs)
             __syncthreads();
         }
         if (t == 0)
-            args.y[k] = positions[0];
-        __syncthreads(); // before the next line overwrites what thread 0 reads
+            args.y[k] = positions[0]; // which only this thread overwrites for the next line
     }
 }
