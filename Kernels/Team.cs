@@ -26,6 +26,11 @@ internal readonly record struct Team(int Low, int High)
     public static Team For(long n, long inner) =>
         inner == 1 ? ForRows(n) : new(All - Math.Min(Bits((n + Walk - 1) / Walk), All - Math.Min(Bits(inner), Warp)), All);
 
+    /// <summary>
+    /// Teams for the channels of [batch, channels, length]: a block's worth for each, unless its runs of neighbours are too short to read alone.
+    /// </summary>
+    public static Team ForChannels(long channels, long length) => length >= 8 ? Block : new(Math.Min(Bits(channels), Warp), All);
+
     /// <summary>One team for each of <paramref name="lines"/>.</summary>
     public CudaGrid Grid(long lines)
     {
