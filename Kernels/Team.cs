@@ -14,6 +14,9 @@ internal readonly record struct Team(int Low, int High)
     // So many elements of a line one thread may walk before another joins it.
     private const long Walk = 32;
 
+    /// <summary>One thread for a line.</summary>
+    public static Team Alone { get; } = new(0, 0);
+
     /// <summary>All threads of a block for a line.</summary>
     public static Team Block { get; } = new(0, All);
 
