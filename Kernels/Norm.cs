@@ -38,8 +38,9 @@ internal sealed unsafe record ChannelGeometry(long Batch, long Channels, long Le
 
     public override void Forward(Tensor x, Tensor? w, Tensor? b, double eps, Tensor y, Tensor mean, Tensor variance, Tensor invStd)
     {
-        KernelDevice.RequireCpu(x, "normalize");
-        if (x.DType == DType.F32)
+        if (!x.Device.IsCpu)
+            NormCuda.ForwardOf(this, x, w, b, eps, y, mean, variance, invStd);
+        else if (x.DType == DType.F32)
             Forward<float>(x, w, b, eps, y, mean, variance, invStd);
         else
             Forward<double>(x, w, b, eps, y, mean, variance, invStd);
@@ -50,7 +51,9 @@ internal sealed unsafe record ChannelGeometry(long Batch, long Channels, long Le
 
     public override void Grad(Tensor gy, Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor gx, Tensor gw, Tensor gb)
     {
-        if (x.DType == DType.F32)
+        if (!x.Device.IsCpu)
+            NormCuda.GradOf(this, gy, x, mean, invStd, w, gx, gw, gb);
+        else if (x.DType == DType.F32)
             Grad<float>(gy, x, mean, invStd, w, gx, gw, gb);
         else
             Grad<double>(gy, x, mean, invStd, w, gx, gw, gb);
@@ -61,7 +64,9 @@ internal sealed unsafe record ChannelGeometry(long Batch, long Channels, long Le
 
     public override void GradGrad(Tensor v, Tensor u, Tensor t, Tensor gy, Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor dgy, Tensor dx, Tensor dw)
     {
-        if (x.DType == DType.F32)
+        if (!x.Device.IsCpu)
+            NormCuda.GradGradOf(this, v, u, t, gy, x, mean, invStd, w, dgy, dx, dw);
+        else if (x.DType == DType.F32)
             GradGrad<float>(v, u, t, gy, x, mean, invStd, w, dgy, dx, dw);
         else
             GradGrad<double>(v, u, t, gy, x, mean, invStd, w, dgy, dx, dw);
@@ -85,8 +90,9 @@ internal sealed unsafe record RowGeometry(RowNormShape Rows) : NormGeometry
 
     public override void Forward(Tensor x, Tensor? w, Tensor? b, double eps, Tensor y, Tensor mean, Tensor variance, Tensor invStd)
     {
-        KernelDevice.RequireCpu(x, "normalize");
-        if (x.DType == DType.F32)
+        if (!x.Device.IsCpu)
+            NormCuda.ForwardOf(Rows, x, w, b, eps, y, mean, variance, invStd);
+        else if (x.DType == DType.F32)
             Forward<float>(x, w, b, eps, y, mean, variance, invStd);
         else
             Forward<double>(x, w, b, eps, y, mean, variance, invStd);
@@ -100,7 +106,9 @@ internal sealed unsafe record RowGeometry(RowNormShape Rows) : NormGeometry
 
     public override void Grad(Tensor gy, Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor gx, Tensor gw, Tensor gb)
     {
-        if (x.DType == DType.F32)
+        if (!x.Device.IsCpu)
+            NormCuda.GradOf(Rows, gy, x, mean, invStd, w, gx, gw, gb);
+        else if (x.DType == DType.F32)
             Grad<float>(gy, x, mean, invStd, w, gx, gw, gb);
         else
             Grad<double>(gy, x, mean, invStd, w, gx, gw, gb);
@@ -111,7 +119,9 @@ internal sealed unsafe record RowGeometry(RowNormShape Rows) : NormGeometry
 
     public override void GradGrad(Tensor v, Tensor u, Tensor t, Tensor gy, Tensor x, Tensor mean, Tensor invStd, Tensor? w, Tensor dgy, Tensor dx, Tensor dw)
     {
-        if (x.DType == DType.F32)
+        if (!x.Device.IsCpu)
+            NormCuda.GradGradOf(Rows, v, u, t, gy, x, mean, invStd, w, dgy, dx, dw);
+        else if (x.DType == DType.F32)
             GradGrad<float>(v, u, t, gy, x, mean, invStd, w, dgy, dx, dw);
         else
             GradGrad<double>(v, u, t, gy, x, mean, invStd, w, dgy, dx, dw);

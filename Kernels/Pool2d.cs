@@ -6,7 +6,11 @@ internal static unsafe class PoolEntries
     /// <summary>y = maxima of windows, index = where each came from, flat within its input plane.</summary>
     public static void Max(PoolShape s, Tensor x, Tensor y, Tensor index)
     {
-        KernelDevice.RequireCpu(y, "max_pool2d");
+        if (!y.Device.IsCpu)
+        {
+            PoolCuda.Max(s, x, y, index);
+            return;
+        }
         using var dx = DenseInput.Of(x);
         if (y.DType == DType.F32)
             Pool2dKernels.MaxForward(s, dx.Tensor.Data<float>(), y.Data<float>(), index.Data<long>());
@@ -17,7 +21,11 @@ internal static unsafe class PoolEntries
     /// <summary>gx = gy scattered to the maxima.</summary>
     public static void MaxGrad(PoolShape s, Tensor gy, Tensor index, Tensor gx)
     {
-        KernelDevice.RequireCpu(gx, "max_pool2d_grad");
+        if (!gx.Device.IsCpu)
+        {
+            PoolCuda.MaxGrad(s, gy, index, gx);
+            return;
+        }
         using var dy = DenseInput.Of(gy);
         using var at = DenseInput.Of(index);
         if (gx.DType == DType.F32)
@@ -29,7 +37,11 @@ internal static unsafe class PoolEntries
     /// <summary>y = v read at the maxima: the adjoint of the scatter.</summary>
     public static void MaxGather(PoolShape s, Tensor v, Tensor index, Tensor y)
     {
-        KernelDevice.RequireCpu(y, "max_pool2d_gather");
+        if (!y.Device.IsCpu)
+        {
+            PoolCuda.MaxGather(s, v, index, y);
+            return;
+        }
         using var dv = DenseInput.Of(v);
         using var at = DenseInput.Of(index);
         if (y.DType == DType.F32)
@@ -41,7 +53,11 @@ internal static unsafe class PoolEntries
     /// <summary>y = means of windows, or with <paramref name="adjoint"/> their adjoint.</summary>
     public static void Average(PoolShape s, bool countIncludePad, bool adjoint, Tensor x, Tensor y)
     {
-        KernelDevice.RequireCpu(y, "avg_pool2d");
+        if (!y.Device.IsCpu)
+        {
+            PoolCuda.Average(s, countIncludePad, adjoint, x, y);
+            return;
+        }
         using var dx = DenseInput.Of(x);
         if (y.DType == DType.F32)
             Average(s, countIncludePad, adjoint, dx.Tensor.Data<float>(), y.Data<float>());
@@ -52,7 +68,11 @@ internal static unsafe class PoolEntries
     /// <summary>y = means of even bins, or with <paramref name="adjoint"/> their adjoint.</summary>
     public static void AdaptiveAverage(long planes, long height, long width, long outH, long outW, bool adjoint, Tensor x, Tensor y)
     {
-        KernelDevice.RequireCpu(y, "adaptive_avg_pool2d");
+        if (!y.Device.IsCpu)
+        {
+            PoolCuda.AdaptiveAverage(planes, height, width, outH, outW, adjoint, x, y);
+            return;
+        }
         using var dx = DenseInput.Of(x);
         if (y.DType == DType.F32)
             AdaptiveAverage(planes, height, width, outH, outW, adjoint, dx.Tensor.Data<float>(), y.Data<float>());

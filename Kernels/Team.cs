@@ -14,6 +14,9 @@ internal readonly record struct Team(int Low, int High)
     // So many elements of a line one thread may walk before another joins it.
     private const long Walk = 32;
 
+    /// <summary>One thread for a line.</summary>
+    public static Team Alone { get; } = new(0, 0);
+
     /// <summary>All threads of a block for a line.</summary>
     public static Team Block { get; } = new(0, All);
 
@@ -25,6 +28,11 @@ internal readonly record struct Team(int Low, int High)
     /// </summary>
     public static Team For(long n, long inner) =>
         inner == 1 ? ForRows(n) : new(All - Math.Min(Bits((n + Walk - 1) / Walk), All - Math.Min(Bits(inner), Warp)), All);
+
+    /// <summary>
+    /// Teams for the channels of [batch, channels, length]: a block's worth for each, unless its runs of neighbours are too short to read alone.
+    /// </summary>
+    public static Team ForChannels(long channels, long length) => length >= 8 ? Block : new(Math.Min(Bits(channels), Warp), All);
 
     /// <summary>One team for each of <paramref name="lines"/>.</summary>
     public CudaGrid Grid(long lines)

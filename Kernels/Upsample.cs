@@ -6,7 +6,11 @@ internal static unsafe class UpsampleEntries
     /// <summary>y [..., height*factor, width*factor]: every pixel of x [..., height, width] becomes a square. Any dtype.</summary>
     public static void Nearest(Tensor x, Tensor y, long factor)
     {
-        KernelDevice.RequireCpu(y, "upsample");
+        if (!y.Device.IsCpu)
+        {
+            PoolCuda.Upsample(x, y, factor);
+            return;
+        }
         using var dense = DenseInput.Of(x);
         var (planes, height, width) = Planes(x.Layout);
         switch (x.DType.Size())
@@ -26,7 +30,11 @@ internal static unsafe class UpsampleEntries
     /// <summary>y [..., height, width]: the sums over the squares of x [..., height*factor, width*factor]. f32 and f64.</summary>
     public static void Sums(Tensor x, Tensor y, long factor)
     {
-        KernelDevice.RequireCpu(y, "upsample");
+        if (!y.Device.IsCpu)
+        {
+            PoolCuda.BlockSums(x, y, factor);
+            return;
+        }
         using var dense = DenseInput.Of(x);
         var (planes, height, width) = Planes(y.Layout);
         if (x.DType == DType.F32)

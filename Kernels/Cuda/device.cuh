@@ -127,7 +127,7 @@ static __device__ __forceinline__ T* nat_team_room()
 // the block must call it, those of teams without work too. Combine is commutative.
 template <class Combine> __device__ __forceinline__ T nat_team_reduce(T v, Team t, Combine combine)
 {
-    for (int o = 1 << (min(t.high, 5) - 1); o >= 1 << t.low; o >>= 1)
+    for (int o = 1 << min(t.high, 5) >> 1; o >= 1 << t.low; o >>= 1)
         v = combine(v, __shfl_xor_sync(0xffffffffu, v, o));
     if (t.high <= 5)
         return v;
