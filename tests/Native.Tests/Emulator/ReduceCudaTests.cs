@@ -143,6 +143,30 @@ public sealed class ReduceCudaTests
         }
     });
 
+    [Fact]
+    public void A_kernel_that_nobody_checked_for_stops_at_a_bad_index() => OpKit.OnFreshThread(() =>
+    {
+        // In a capture nothing can be read back, so the index is first looked at when the graph runs.
+        using var _ = Autograd.NoGrad();
+        Tensor x = Tensor.Zeros([2, 3], device: OnEmulator.Emu), index = Tensor.From([2L, 0], [2, 1]).To(OnEmulator.Emu), bad = Tensor.From([2L, 3], [2, 1]).To(OnEmulator.Emu);
+        // Nor can memory be allocated: the pool keeps this result's.
+        new PickOp(1).Apply(x, index).Dispose();
+        Assert.Equal(CudaResult.Success, Replay(index));
+        Assert.Equal(CudaResult.LaunchFailed, Replay(bad));
+        Assert.Equal(CudaResult.Success, Replay(index));
+
+        CudaResult Replay(Tensor at)
+        {
+            var state = Ambient.Current.Cuda(OnEmulator.Emu);
+            var driver = state.Cuda.Driver;
+            driver.StreamBeginCapture(state.Stream);
+            using var y = new PickOp(1).Apply(x, at);
+            Assert.Equal(CudaResult.Success, driver.StreamEndCapture(state.Stream, out nint graph));
+            Assert.Equal(CudaResult.Success, driver.GraphInstantiate(out nint executable, graph));
+            return driver.GraphLaunch(executable, state.Stream);
+        }
+    });
+
     private static long Kept(Shape shape, int[] dims)
     {
         long count = 1;
