@@ -15,7 +15,7 @@ internal static class KernelCatalog
         const BindingFlags Statics = BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic;
         foreach (var type in typeof(KernelCatalog).Assembly.GetTypes())
         {
-            if (!type.ContainsGenericParameters && type.GetFields(Statics).Any(f => f.FieldType == typeof(KernelFamily)))
+            if (!type.ContainsGenericParameters && type.GetFields(Statics).Any(f => f.FieldType == typeof(KernelFamily) || f.FieldType == typeof(CudaKernel)))
                 RuntimeHelpers.RunClassConstructor(type.TypeHandle);
         }
         return [.. KernelFamily.All.OrderBy(f => f.Name, StringComparer.Ordinal)];
