@@ -74,7 +74,7 @@ struct Fiber
     State state;
     nat_dim3 at;
     const char* where;
-    alignas(16) unsigned char exchange[16];
+    alignas(16) unsigned char exchange[24];
     std::vector<char> stack;
 };
 enum { StackBytes = 64 << 10 };
@@ -244,6 +244,25 @@ template <class V> static V shfl_down(unsigned, V v, int o, const char* where)
 }
 template <class V> static V shfl_xor(unsigned, V v, int o, const char* where) { return exchange(v, (current & ~31) | ((current & 31) ^ o), where); }
 template <class V> static V shfl(unsigned, V v, int lane, const char* where) { return exchange(v, (current & ~31) | (lane & 31), where); }
+
+// The tensor core's d += a b; nat_mma_tf32 says which lane has what. Of an operand's bits it takes the upper 19, rounded or not.
+static float tf32(int lane, int index)
+{
+    float operands[6];
+    memcpy(operands, fibers[(current & ~31) | lane].exchange, sizeof operands);
+    return __uint_as_float(__float_as_uint(operands[index]) & ~0x1FFFu);
+}
+static void mma_tf32(float (&d)[4], const float (&a)[4], const float (&b)[2], const char* where)
+{
+    memcpy(fibers[current].exchange, a, sizeof a);
+    memcpy(fibers[current].exchange + sizeof a, b, sizeof b);
+    wait(AtWarp, where);
+    int group = (current & 31) >> 2, t = current & 3;
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < 8; k++)
+            d[i] += tf32(group * 4 + k % 4, i / 2 + k / 4 * 2) * tf32((2 * t + i % 2) * 4 + k % 4, 4 + k / 4);
+    wait(AtWarp, where + 1);
+}
 } // namespace nat
 
 static inline int atomicAdd(int* p, int v) { int o = *p; *p += v; return o; }

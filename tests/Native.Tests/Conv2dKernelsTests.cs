@@ -10,7 +10,7 @@ namespace Native.Tests;
 [Collection(WorkersCollection.Name)]
 public sealed unsafe class Conv2dKernelsTests
 {
-    private static readonly ConvShape[] Shapes =
+    internal static readonly ConvShape[] Shapes =
     [
         new(1, 1, 1, 1, 1, 1, 1),
         new(2, 3, 5, 7, 4, 3, 3),
