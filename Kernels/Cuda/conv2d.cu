@@ -51,11 +51,38 @@ template <class S, int TM, int TN> struct Product
     alignas(16) NAT_SHARED T tile_a[S::SIZE_A]; \
     alignas(16) NAT_SHARED T tile_b[S::SIZE_B];
 
+// The registers of a multiprocessor hold two blocks of the largest f32 tiles, if the compiler is told so. Older ones and f64 would spill.
+#undef NAT_BOUNDS
+#if __CUDA_ARCH__ >= 800
+#define NAT_BOUNDS __launch_bounds__(NAT_THREADS, sizeof(T) == 4 ? 2 : 1)
+#else
+#define NAT_BOUNDS __launch_bounds__(NAT_THREADS)
+#endif
+
 KERNEL_SYNC(conv2d_128x128, ConvArgs)
 {
     CONV2D_TILE(128, 128, 8)
     nat_conv<S, Product<S, 8, 8>>(args, tile_a, tile_b);
 }
+
+KERNEL_SYNC(conv2d_weight_128x128, ConvWeightArgs)
+{
+    CONV2D_TILE(128, 128, 8)
+    nat_conv_weight<S, Product<S, 8, 8>>(args, tile_a, tile_b);
+}
+
+// Three of these, where the compiler would try for four.
+#undef NAT_BOUNDS
+#define NAT_BOUNDS __launch_bounds__(NAT_THREADS, sizeof(T) == 4 ? 3 : 1)
+
+KERNEL_SYNC(conv2d_weight_64x64, ConvWeightArgs)
+{
+    CONV2D_TILE(64, 64, 16)
+    nat_conv_weight<S, Product<S, 4, 4>>(args, tile_a, tile_b);
+}
+
+#undef NAT_BOUNDS
+#define NAT_BOUNDS __launch_bounds__(NAT_THREADS)
 
 KERNEL_SYNC(conv2d_64x64, ConvArgs)
 {
@@ -73,18 +100,6 @@ KERNEL_SYNC(conv2d_16x256, ConvArgs)
 {
     CONV2D_TILE(16, 256, 8)
     nat_conv<S, Product<S, 4, 4>>(args, tile_a, tile_b);
-}
-
-KERNEL_SYNC(conv2d_weight_128x128, ConvWeightArgs)
-{
-    CONV2D_TILE(128, 128, 8)
-    nat_conv_weight<S, Product<S, 8, 8>>(args, tile_a, tile_b);
-}
-
-KERNEL_SYNC(conv2d_weight_64x64, ConvWeightArgs)
-{
-    CONV2D_TILE(64, 64, 16)
-    nat_conv_weight<S, Product<S, 4, 4>>(args, tile_a, tile_b);
 }
 
 KERNEL_SYNC(conv2d_weight_32x64, ConvWeightArgs)
