@@ -115,15 +115,23 @@ struct SumArgs
     int count, splits, pixels, channels;
 };
 
-// y = the sum of parts [splits, count], in order, + the bias of each plane of `pixels`.
-KERNEL(conv2d_sum, SumArgs)
+// y = the sum of parts [splits, count] + the bias of each plane of `pixels`. A block has 32 elements; each of its warps adds every eighth part, in order,
+// then the warps' sums are added in order.
+KERNEL_SYNC(conv2d_sum, SumArgs)
 {
-    for (int i = nat_first(); i < args.count; i += nat_step())
-    {
-        T sum = args.parts[i];
-#pragma unroll 8
-        for (int s = 1; s < args.splits; s++)
+    NAT_SHARED T sums[NAT_THREADS / 32][32];
+    int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32, i = (int)blockIdx.x * 32 + lane;
+    T sum = 0;
+    if (i < args.count)
+#pragma unroll 4
+        for (int s = warp; s < args.splits; s += NAT_THREADS / 32)
             sum += args.parts[s * args.count + i];
-        args.y[i] = args.bias ? sum + args.bias[i / args.pixels % args.channels] : sum;
-    }
+    sums[warp][lane] = sum;
+    __syncthreads();
+    if (warp > 0 || i >= args.count)
+        return;
+#pragma unroll
+    for (int w = 1; w < NAT_THREADS / 32; w++)
+        sum += sums[w][lane];
+    args.y[i] = args.bias ? sum + args.bias[i / args.pixels % args.channels] : sum;
 }
