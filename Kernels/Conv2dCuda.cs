@@ -11,7 +11,7 @@ internal static class Conv2dCuda
     private const long FullDevice = 256;
 
     // What a block sums at least before a sum is worth sharing, and parts of a sum at most.
-    private const long ShortestPart = 128, MostParts = 64;
+    private const long ShortestPart = 128, MostParts = 128;
 
     private static readonly KernelFamily Family = new("conv2d", _ => Text("conv2d.cuh", "conv2d_pixels.cuh", "conv2d_weight.cuh", "conv2d.cu"), DType.F32, DType.F64);
 
@@ -179,7 +179,7 @@ internal static class Conv2dCuda
                 Pixels = pixels,
                 Channels = channels,
             };
-            Launch.Run(result.Device, Sum, result.DType, Launch.Over(result.Device, result.Count), args);
+            Launch.Run(result.Device, Sum, result.DType, CudaGrid.Of((int)Up(result.Count, 32), Launch.Threads), args);
         }
 
         public void Dispose()

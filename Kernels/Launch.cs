@@ -57,6 +57,8 @@ internal static unsafe class Launch
         cuda.MakeCurrent();
         fixed (TArgs* pointer = &arguments)
             cuda.Check(cuda.Driver.LaunchKernel(function, grid, state.Stream, pointer, sizeof(TArgs)), kernel.Name);
+        if (Env.Sync.Value)
+            cuda.Check(cuda.Driver.StreamSynchronize(state.Stream), kernel.Name);
     }
 
     /// <summary>The grid of a grid-stride loop over <paramref name="items"/>.</summary>

@@ -49,6 +49,9 @@ public static class Env
     /// <summary>Folder of compiled kernels.</summary>
     public static EnvSwitch<string> Cache { get; } = Text("NATIVE_CACHE", "", "folder of compiled kernels; unset = the user's cache folder");
 
+    /// <summary>Wait for every kernel of a GPU, so that an error names the launch that caused it.</summary>
+    public static EnvSwitch<bool> Sync { get; } = Flag("NATIVE_SYNC", "wait for every kernel of a GPU: an error then names its launch");
+
     private static EnvSwitch<string> Text(string name, string otherwise, string help) =>
         Add(new EnvSwitch<string>(name, help, otherwise, s => s));
 

@@ -51,11 +51,38 @@ template <class S, int TM, int TN> struct Product
     alignas(16) NAT_SHARED T tile_a[S::SIZE_A]; \
     alignas(16) NAT_SHARED T tile_b[S::SIZE_B];
 
+// The registers of a multiprocessor hold two blocks of the largest f32 tiles, if the compiler is told so. Older ones and f64 would spill.
+#undef NAT_BOUNDS
+#if __CUDA_ARCH__ >= 800
+#define NAT_BOUNDS __launch_bounds__(NAT_THREADS, sizeof(T) == 4 ? 2 : 1)
+#else
+#define NAT_BOUNDS __launch_bounds__(NAT_THREADS)
+#endif
+
 KERNEL_SYNC(conv2d_128x128, ConvArgs)
 {
     CONV2D_TILE(128, 128, 8)
     nat_conv<S, Product<S, 8, 8>>(args, tile_a, tile_b);
 }
+
+KERNEL_SYNC(conv2d_weight_128x128, ConvWeightArgs)
+{
+    CONV2D_TILE(128, 128, 8)
+    nat_conv_weight<S, Product<S, 8, 8>>(args, tile_a, tile_b);
+}
+
+// Three of these, where the compiler would try for four.
+#undef NAT_BOUNDS
+#define NAT_BOUNDS __launch_bounds__(NAT_THREADS, sizeof(T) == 4 ? 3 : 1)
+
+KERNEL_SYNC(conv2d_weight_64x64, ConvWeightArgs)
+{
+    CONV2D_TILE(64, 64, 16)
+    nat_conv_weight<S, Product<S, 4, 4>>(args, tile_a, tile_b);
+}
+
+#undef NAT_BOUNDS
+#define NAT_BOUNDS __launch_bounds__(NAT_THREADS)
 
 KERNEL_SYNC(conv2d_64x64, ConvArgs)
 {
@@ -75,18 +102,6 @@ KERNEL_SYNC(conv2d_16x256, ConvArgs)
     nat_conv<S, Product<S, 4, 4>>(args, tile_a, tile_b);
 }
 
-KERNEL_SYNC(conv2d_weight_128x128, ConvWeightArgs)
-{
-    CONV2D_TILE(128, 128, 8)
-    nat_conv_weight<S, Product<S, 8, 8>>(args, tile_a, tile_b);
-}
-
-KERNEL_SYNC(conv2d_weight_64x64, ConvWeightArgs)
-{
-    CONV2D_TILE(64, 64, 16)
-    nat_conv_weight<S, Product<S, 4, 4>>(args, tile_a, tile_b);
-}
-
 KERNEL_SYNC(conv2d_weight_32x64, ConvWeightArgs)
 {
     CONV2D_TILE(32, 64, 16)
@@ -100,15 +115,23 @@ struct SumArgs
     int count, splits, pixels, channels;
 };
 
-// y = the sum of parts [splits, count], in order, + the bias of each plane of `pixels`.
-KERNEL(conv2d_sum, SumArgs)
+// y = the sum of parts [splits, count] + the bias of each plane of `pixels`. A block has 32 elements; each of its warps adds every eighth part, in order,
+// then the warps' sums are added in order.
+KERNEL_SYNC(conv2d_sum, SumArgs)
 {
-    for (int i = nat_first(); i < args.count; i += nat_step())
-    {
-        T sum = args.parts[i];
-#pragma unroll 8
-        for (int s = 1; s < args.splits; s++)
+    NAT_SHARED T sums[NAT_THREADS / 32][32];
+    int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32, i = (int)blockIdx.x * 32 + lane;
+    T sum = 0;
+    if (i < args.count)
+#pragma unroll 4
+        for (int s = warp; s < args.splits; s += NAT_THREADS / 32)
             sum += args.parts[s * args.count + i];
-        args.y[i] = args.bias ? sum + args.bias[i / args.pixels % args.channels] : sum;
-    }
+    sums[warp][lane] = sum;
+    __syncthreads();
+    if (warp > 0 || i >= args.count)
+        return;
+#pragma unroll
+    for (int w = 1; w < NAT_THREADS / 32; w++)
+        sum += sums[w][lane];
+    args.y[i] = args.bias ? sum + args.bias[i / args.pixels % args.channels] : sum;
 }

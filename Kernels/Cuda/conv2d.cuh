@@ -53,6 +53,10 @@ template <int M_, int N_, int DEPTH_, int PAD> struct Tile
     static constexpr int LINES = NAT_THREADS / DEPTH;         // rows that are read at once where threads go along k
     static constexpr int A = (M + LINES - 1) / LINES;         // elements of A that a thread reads
     static constexpr int SIZE_A = 2 * DEPTH * ROW_A, SIZE_B = 2 * DEPTH * ROW_B;
+
+    // Where a thread reads along k: eight neighbours, a whole sector of memory, by four rows a warp; more would meet in the same banks of the tile.
+    static __device__ __forceinline__ int depth() { return (int)threadIdx.x % 8 + ((int)threadIdx.x / 32 * 8) % DEPTH; }
+    static __device__ __forceinline__ int line() { return (int)threadIdx.x / (4 * DEPTH) * 4 + (int)threadIdx.x / 8 % 4; }
 };
 
 // Which results a block has, and which part of their sum.

@@ -63,9 +63,9 @@ template <class S, class Round> struct ConvLoad
     {
         int thread = (int)threadIdx.x, lane = thread & 31, warp = thread >> 5;
         end = part.end;
-        k_a = part.begin + thread % S::DEPTH;
+        k_a = part.begin + S::depth();
         walk_a.start(k_a, S::DEPTH, v.taps, h.taps);
-        int row = place.row + thread / S::DEPTH;
+        int row = place.row + S::line();
         rows = s.results - row;
         row_stride = s.w_result;
         w_source = s.w_source;
@@ -122,8 +122,8 @@ template <class S, class Round> struct ConvLoad
         int thread = (int)threadIdx.x, lane = thread & 31, warp = thread >> 5;
 #pragma unroll
         for (int i = 0; i < S::A; i++)
-            if (S::M % S::LINES == 0 || thread / S::DEPTH + i * S::LINES < S::M)
-                tile_a[thread % S::DEPTH * S::ROW_A + thread / S::DEPTH + i * S::LINES] = Round::of(a[i]);
+            if (S::M % S::LINES == 0 || S::line() + i * S::LINES < S::M)
+                tile_a[S::depth() * S::ROW_A + S::line() + i * S::LINES] = Round::of(a[i]);
 #pragma unroll
         for (int r = 0; r < ROWS; r++)
 #pragma unroll

@@ -58,11 +58,24 @@ template <class S> struct TensorProduct
     alignas(16) NAT_SHARED T tile_a[S::SIZE_A]; \
     alignas(16) NAT_SHARED T tile_b[S::SIZE_B];
 
+KERNEL_SYNC(conv2d_tf32_weight_128x128, ConvWeightArgs)
+{
+    CONV2D_TENSOR_TILE(128, 128)
+    nat_conv_weight<S, TensorProduct<S>>(args, tile_a, tile_b);
+}
+
+// The registers of a multiprocessor hold two blocks of this one, if the compiler is told so.
+#undef NAT_BOUNDS
+#define NAT_BOUNDS __launch_bounds__(NAT_THREADS, 2)
+
 KERNEL_SYNC(conv2d_tf32_128x128, ConvArgs)
 {
     CONV2D_TENSOR_TILE(128, 128)
     nat_conv<S, TensorProduct<S>>(args, tile_a, tile_b);
 }
+
+#undef NAT_BOUNDS
+#define NAT_BOUNDS __launch_bounds__(NAT_THREADS)
 
 KERNEL_SYNC(conv2d_tf32_64x64, ConvArgs)
 {
@@ -74,12 +87,6 @@ KERNEL_SYNC(conv2d_tf32_32x128, ConvArgs)
 {
     CONV2D_TENSOR_TILE(32, 128)
     nat_conv<S, TensorProduct<S>>(args, tile_a, tile_b);
-}
-
-KERNEL_SYNC(conv2d_tf32_weight_128x128, ConvWeightArgs)
-{
-    CONV2D_TENSOR_TILE(128, 128)
-    nat_conv_weight<S, TensorProduct<S>>(args, tile_a, tile_b);
 }
 
 KERNEL_SYNC(conv2d_tf32_weight_64x64, ConvWeightArgs)

@@ -23,9 +23,9 @@ template <class S, class Round> struct WeightLoad
 
     __device__ __forceinline__ WeightLoad(const ConvWeightArgs& s, const Place& place, const Part& part)
     {
-        int thread = (int)threadIdx.x, row = place.row + thread / S::DEPTH;
+        int row = place.row + S::line();
         end = part.end;
-        k = part.begin + thread % S::DEPTH;
+        k = part.begin + S::depth();
         out_width = s.h.to;
         gy_plane = s.v.to * s.h.to;
         walk.start(k, S::DEPTH, s.v.to, s.h.to);
@@ -42,7 +42,7 @@ template <class S, class Round> struct WeightLoad
 #pragma unroll
         for (int i = 0; i < TAPS; i++)
         {
-            int t = place.column + thread / S::DEPTH + i * S::LINES, channel = t / area, rest = t - channel * area, tap_v = rest / s.h.kernel;
+            int t = place.column + S::line() + i * S::LINES, channel = t / area, rest = t - channel * area, tap_v = rest / s.h.kernel;
             at_v[i] = tap_v * s.v.dilation - s.v.pad;
             at_h[i] = (rest - tap_v * s.h.kernel) * s.h.dilation - s.h.pad;
             at[i] = (channel * height + at_v[i]) * width + at_h[i];
@@ -69,13 +69,12 @@ template <class S, class Round> struct WeightLoad
     }
     __device__ __forceinline__ void store(T* tile_a, T* tile_b) const
     {
-        int line = (int)threadIdx.x / S::DEPTH, depth = (int)threadIdx.x % S::DEPTH;
 #pragma unroll
         for (int i = 0; i < S::A; i++)
-            tile_a[depth * S::ROW_A + line + i * S::LINES] = Round::of(a[i]);
+            tile_a[S::depth() * S::ROW_A + S::line() + i * S::LINES] = Round::of(a[i]);
 #pragma unroll
         for (int i = 0; i < TAPS; i++)
-            tile_b[depth * S::ROW_B + line + i * S::LINES] = Round::of(b[i]);
+            tile_b[S::depth() * S::ROW_B + S::line() + i * S::LINES] = Round::of(b[i]);
     }
 };
 

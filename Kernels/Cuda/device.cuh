@@ -15,7 +15,9 @@ typedef NAT_T T;
 #define NAT_JOIN(a, b) NAT_JOIN_(a, b)
 
 #ifndef NAT_EMULATED
-#define KERNEL(name, Args) extern "C" __global__ void __launch_bounds__(NAT_THREADS) NAT_JOIN(name, NAT_NAME)(const Args args)
+// A family that works in registers redefines it, to have two blocks share a multiprocessor.
+#define NAT_BOUNDS __launch_bounds__(NAT_THREADS)
+#define KERNEL(name, Args) extern "C" __global__ void NAT_BOUNDS NAT_JOIN(name, NAT_NAME)(const Args args)
 #define KERNEL_SYNC(name, Args) KERNEL(name, Args)
 #define NAT_SHARED __shared__
 #endif

@@ -14,7 +14,9 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
     private const int Guard = 64;
     private const byte GuardByte = 0xA5;
 
-    private readonly ConcurrentDictionary<nint, long> _blocks = new();
+    // Guard words are looked at while other threads allocate and free: under one lock, or memory just freed would look written to.
+    private readonly Dictionary<nint, long> _blocks = [];
+    private readonly Lock _blocksLock = new();
     private readonly ConcurrentDictionary<nint, Module> _modules = new();
     private readonly ConcurrentDictionary<nint, Function> _functions = new();
     private long _handles = 0x1000;
@@ -85,7 +87,8 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
     public CudaResult MemGetInfo(out long free, out long total)
     {
         DeviceTotalMem(0, out total);
-        free = total - _blocks.Values.Sum();
+        lock (_blocksLock)
+            free = total - _blocks.Values.Sum();
         return CudaResult.Success;
     }
 
@@ -106,7 +109,8 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
         NativeMemory.Fill(block, Guard, GuardByte);
         NativeMemory.Fill(block + Guard + bytes, Guard, GuardByte);
         pointer = (nint)(block + Guard);
-        _blocks[pointer] = bytes;
+        lock (_blocksLock)
+            _blocks[pointer] = bytes;
         return CudaResult.Success;
     }
 
@@ -114,10 +118,13 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
     {
         if (Forbidden("cuMemFree") is { } code)
             return code;
-        if (!_blocks.TryGetValue(pointer, out long bytes))
-            return CudaResult.InvalidValue;
-        bool whole = Whole(pointer, bytes);
-        _blocks.TryRemove(pointer, out _);
+        bool whole;
+        lock (_blocksLock)
+        {
+            if (!_blocks.Remove(pointer, out long bytes))
+                return CudaResult.InvalidValue;
+            whole = Whole(pointer, bytes);
+        }
         NativeMemory.AlignedFree((byte*)pointer - Guard);
         return whole ? CudaResult.Success : Fail("memory was written beside an allocation");
     }
@@ -238,10 +245,13 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
         Interlocked.Increment(ref _launches);
         if (record.Error != null)
             return Fail($"{f.Name}: {Marshal.PtrToStringUTF8((nint)record.Error)}", CudaResult.LaunchFailed);
-        foreach (var (pointer, bytes) in _blocks)
+        lock (_blocksLock)
         {
-            if (!Whole(pointer, bytes))
-                return Fail($"{f.Name} wrote beside an allocation of {bytes} bytes", CudaResult.IllegalAddress);
+            foreach (var (pointer, bytes) in _blocks)
+            {
+                if (!Whole(pointer, bytes))
+                    return Fail($"{f.Name} wrote beside an allocation of {bytes} bytes", CudaResult.IllegalAddress);
+            }
         }
         return CudaResult.Success;
     }

@@ -19,7 +19,7 @@ public sealed class EmulatorTests
         Assert.Equal(expected.ToArray<float>(), actual.ToArray<float>());
     });
 
-    [Theory]
+    [NeedsTheory(GpuKit.Gxx)]
     [InlineData(1, 0)]
     [InlineData(3, 0)]
     [InlineData(64, 0)]

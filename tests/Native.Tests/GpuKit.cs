@@ -15,6 +15,13 @@ internal sealed class NeedsFactAttribute : FactAttribute
     }
 }
 
+/// <summary>A theory under the same condition as <see cref="NeedsFactAttribute"/>.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class NeedsTheoryAttribute : TheoryAttribute
+{
+    public NeedsTheoryAttribute(params string[] tools) => Skip = new NeedsFactAttribute(tools).Skip;
+}
+
 /// <summary>What tests of the CUDA back end share: which tools are here, and libraries built on the spot.</summary>
 internal static class GpuKit
 {

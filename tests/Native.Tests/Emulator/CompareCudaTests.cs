@@ -12,7 +12,7 @@ public sealed class CompareCudaTests
     // None, one, a tail of 1, 2 and 3, more than one block of 256 threads with four elements each.
     private static readonly Shape[] Shapes = [[0], [1], [], [5], [6], [7], [3, 4], [5, 7, 11], [41, 67]];
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Two_tensors_compare_as_on_the_cpu() => OpKit.OnFreshThread(() =>
     {
         foreach (var dtype in Ordered)
@@ -24,7 +24,7 @@ public sealed class CompareCudaTests
                 }
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Operands_broadcast_and_may_be_numbers() => OpKit.OnFreshThread(() =>
     {
         foreach (var dtype in Ordered)
@@ -37,7 +37,7 @@ public sealed class CompareCudaTests
             }
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void An_operand_may_start_anywhere() => OpKit.OnFreshThread(() =>
     {
         // A view whose address is no multiple of four elements.
@@ -46,7 +46,7 @@ public sealed class CompareCudaTests
                 OnEmulator.SameBits($"{dtype} from {start}", t => Compare(Comparison.Le, t[0].Slice(0, start, start + 1030), t[1].Slice(0, 0, 1030)), [Small([1040], dtype, 0), Small([1040], dtype, 1)]);
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Truth_values_connect() => OpKit.OnFreshThread(() =>
     {
         foreach (var form in Enum.GetValues<Form>())
@@ -59,7 +59,7 @@ public sealed class CompareCudaTests
         }
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Where_moves_bits() => OpKit.OnFreshThread(() =>
     {
         foreach (var dtype in Enum.GetValues<DType>())
@@ -76,7 +76,7 @@ public sealed class CompareCudaTests
         OnEmulator.SameBits("where -0 and NaN", t => Tensor.Where(t[0], Tensor.Where(t[0], t[1], double.NaN), -0.0), broadcast, payloads: true);
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Every_dtype_converts_to_every_other_as_on_the_cpu() => OpKit.OnFreshThread(() =>
     {
         foreach (var from in Enum.GetValues<DType>())

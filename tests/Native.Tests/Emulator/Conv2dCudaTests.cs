@@ -26,16 +26,16 @@ public sealed unsafe class Conv2dCudaTests
         WeightGrad,
     }
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Forward_equals_the_cpus() => OpKit.OnFreshThread(() => Check(Member.Forward));
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Data_gradient_equals_the_cpus() => OpKit.OnFreshThread(() => Check(Member.DataGrad));
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Weight_gradient_equals_the_cpus() => OpKit.OnFreshThread(() => Check(Member.WeightGrad));
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Inputs_may_have_any_strides() => OpKit.OnFreshThread(() =>
     {
         var s = new ConvShape(2, 3, 5, 7, 4, 3, 3, PadH: 1, PadW: 1);
@@ -47,7 +47,7 @@ public sealed unsafe class Conv2dCudaTests
             }
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Sums_that_blocks_share_repeat_to_the_bit() => OpKit.OnFreshThread(() =>
     {
         var s = new ConvShape(9, 24, 12, 12, 30, 3, 3, PadH: 1, PadW: 1);
@@ -58,7 +58,7 @@ public sealed unsafe class Conv2dCudaTests
         }
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void A_nan_reaches_what_sees_it_and_nothing_else() => OpKit.OnFreshThread(() =>
     {
         // A pixel in the corner: four results of each filter see it. Another image and the far corner do not.
@@ -71,7 +71,7 @@ public sealed unsafe class Conv2dCudaTests
             Assert.Equal(i < 3 * 36 && i % 36 is 0 or 1 or 6 or 7, float.IsNaN(values[i]));
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Tensor_cores_sum_products_of_rounded_operands() => OpKit.OnFreshThread(() =>
     {
         foreach (var member in Enum.GetValues<Member>())
@@ -84,7 +84,7 @@ public sealed unsafe class Conv2dCudaTests
             }
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Tensor_cores_leave_f64_alone() => OpKit.OnFreshThread(() =>
     {
         var s = new ConvShape(2, 3, 5, 7, 4, 3, 3, PadH: 1, PadW: 1);
@@ -95,7 +95,7 @@ public sealed unsafe class Conv2dCudaTests
         }
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Tensor_cores_keep_special_numbers() => OpKit.OnFreshThread(() =>
     {
         // A NaN whose payload lies in the bits that rounding drops; an infinity; a number that rounds up to infinity; ties away from zero.

@@ -13,14 +13,14 @@ public sealed class EmulatedGatherTests
         ([5], 0, 7), ([5, 3], 0, 300), ([3, 1, 2], 1, 4), ([2, 7, 5], 1, 9), ([40, 9, 8], 1, 11), ([0, 3, 2], 1, 4), ([4, 3, 2], 1, 0), ([4, 3, 0], 1, 2), ([130, 2], 0, 513),
     ];
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Index_select_and_gather() => ForEachShape(All, (s, dtype) =>
     {
         Tensor x = Values(s.Shape, dtype), rows = Indices([s.M], s.Shape[s.Dim]), each = Indices(With(s.Shape, s.Dim, s.M), s.Shape[s.Dim]);
         return d => [x.To(d).IndexSelect(s.Dim, rows.To(d)), x.To(d).Gather(s.Dim, each.To(d))];
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Sums_add_in_the_order_of_the_index() => ForEachShape(Numbers, (s, dtype) =>
     {
         Shape many = With(s.Shape, s.Dim, s.M);
@@ -28,7 +28,7 @@ public sealed class EmulatedGatherTests
         return d => [x.To(d).IndexAdd(s.Dim, rows.To(d), source.To(d)), x.To(d).ScatterAdd(s.Dim, each.To(d), source.To(d))];
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Scatter_with_few_long_columns_links_chains_and_with_many_walks_them() => OpKit.OnFreshThread(() =>
     {
         foreach (Shape shape in (Shape[])[[2, 500, 3], [1, 65, 2], [5000, 70], [70, 64, 64]])
@@ -38,7 +38,7 @@ public sealed class EmulatedGatherTests
         }
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Gradients_of_indexing_and_strided_inputs() => OpKit.OnFreshThread(() =>
     {
         Tensor table = Values([3, 9, 6], DType.F32).Permute(2, 1, 0), tokens = Indices([4, 5], 6), each = Indices([6, 4, 3], 9).Flip(0);
@@ -50,7 +50,7 @@ public sealed class EmulatedGatherTests
         }));
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Extremes_with_ties_and_nan() => OpKit.OnFreshThread(() =>
     {
         foreach (var (shape, dim) in ((Shape, int)[])[([1], 0), ([7], 0), ([64], 0), ([65], 0), ([1000], 0), ([3, 300, 2], 1), ([33, 70], 1), ([70, 33], 0), ([0, 4], 1)])
@@ -71,7 +71,7 @@ public sealed class EmulatedGatherTests
         }
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Pick_and_place() => OpKit.OnFreshThread(() =>
     {
         foreach (var (shape, dim) in ((Shape, int)[])[([7], 0), ([3, 4], 1), ([300, 5], 1), ([2, 3, 400], 1), ([0, 3], 1)])
@@ -96,7 +96,7 @@ public sealed class EmulatedGatherTests
         Assert.Null(EmuKit.Difference(d => [new PickOp(1).Apply(wide.To(d).Expand([6, 4]), rows.To(d)), new PickOp(1).Apply(other.To(d).T, columns.To(d))]));
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void A_bad_index_is_the_cpus_error() => OpKit.OnFreshThread(() =>
     {
         Tensor x = Tensor.Zeros([5, 2]), bad = Tensor.From([0L, 4L, 7L, -1L]), each = Tensor.From([0L, 1L, -2L, 9L], [2, 2]), line = Tensor.From([0L, 1L, 3L, -1L, 0L], [5, 1]);
@@ -119,7 +119,7 @@ public sealed class EmulatedGatherTests
         }
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public unsafe void Where_nobody_waits_the_kernel_stops_itself() => OpKit.OnFreshThread(() =>
     {
         using var scope = TensorScope.Begin("capture");

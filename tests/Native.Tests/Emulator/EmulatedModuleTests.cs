@@ -8,7 +8,7 @@ namespace Native.Tests;
 [Collection(EmulatorCollection.Name)]
 public sealed class EmulatedModuleTests
 {
-    [Theory]
+    [NeedsTheory(GpuKit.Gxx)]
     [InlineData(false)]
     [InlineData(true)]
     public void An_optimiser_gives_the_cpus_bits_and_continues_from_a_file(bool adam) => OpKit.OnFreshThread(() =>
@@ -49,7 +49,7 @@ public sealed class EmulatedModuleTests
         File.Delete(path);
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Values_of_a_module_move_between_devices() => OpKit.OnFreshThread(() =>
     {
         using Embedding near = new(5, 3, new Generator(1)), far = new(5, 3, new Generator(2), device: EmuKit.Device);
@@ -61,7 +61,7 @@ public sealed class EmulatedModuleTests
         Assert.Equal(far.Weight.ToArray<float>(), near.Weight.ToArray<float>());
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Layers_draw_the_cpus_bits() => OpKit.OnFreshThread(() => Assert.Null(EmuKit.Difference(device =>
     {
         var random = new Generator(3);
@@ -71,7 +71,7 @@ public sealed class EmulatedModuleTests
         return [dropped, table.Weight.Grad!.Clone(), Init.KaimingNormal([7, 5], random, device: device)];
     })));
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Tensors_of_two_devices_do_not_meet() => OpKit.OnFreshThread(() =>
     {
         Tensor near = Tensor.Ones([3]), far = Tensor.Ones([3], device: EmuKit.Device).RequireGrad();

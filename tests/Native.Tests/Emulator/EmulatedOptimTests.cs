@@ -8,13 +8,13 @@ public sealed class EmulatedOptimTests
     // Empty, tails on every width, exactly a chunk, more than one; 49 that are not empty, more than a launch takes.
     private static readonly long[] Sizes = [0, 1, 2, 3, 4, 5, 255, 1024, 1025, 3001, .. Enumerable.Repeat(6L, 40)];
 
-    [Theory]
+    [NeedsTheory(GpuKit.Gxx)]
     [InlineData(0, false)]
     [InlineData(0.9, false)]
     [InlineData(0.9, true)]
     public void Sgd(double momentum, bool nesterov) => OpKit.OnFreshThread(() => Same(momentum == 0 ? 0 : 1, (slots, _) => OptimKernels.Sgd(slots, momentum, nesterov)));
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Adam() => OpKit.OnFreshThread(() => Same(2, (slots, step) =>
     {
         for (int i = 0; i < slots.Length; i++)
@@ -22,7 +22,7 @@ public sealed class EmulatedOptimTests
         OptimKernels.Adam(slots, 0.9, 0.999, 1e-8);
     }));
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void A_step_over_many_tensors_is_few_launches() => OpKit.OnFreshThread(() =>
     {
         using var scope = TensorScope.Begin("slots");
@@ -33,7 +33,7 @@ public sealed class EmulatedOptimTests
         Assert.Equal(4, EmulatedDriver.Shared.Launches - before);
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Parameters_of_two_devices_are_refused() => OpKit.OnFreshThread(() =>
     {
         using var scope = TensorScope.Begin("slots");

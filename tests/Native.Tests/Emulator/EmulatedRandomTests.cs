@@ -8,7 +8,7 @@ public sealed class EmulatedRandomTests
     // Nothing, less than a block of Philox, tails of one and two, more than a block of threads, more than one grid.
     private static readonly long[] Sizes = [0, 1, 2, 3, 4, 5, 7, 1023, 1025, 40_003];
 
-    [Theory]
+    [NeedsTheory(GpuKit.Gxx)]
     [InlineData(DType.F32)]
     [InlineData(DType.F64)]
     public void Fills_have_the_cpus_bits(DType dtype) => OpKit.OnFreshThread(() =>
@@ -26,7 +26,7 @@ public sealed class EmulatedRandomTests
         Same("all dropped", (g, d) => Tensor.DropoutMask([99], 1, g, dtype, d));
     });
 
-    [Theory]
+    [NeedsTheory(GpuKit.Gxx)]
     [InlineData(DType.I32, int.MinValue, int.MaxValue)]
     [InlineData(DType.I32, -5, 6)]
     [InlineData(DType.I64, long.MinValue, long.MaxValue)]
@@ -39,7 +39,7 @@ public sealed class EmulatedRandomTests
     });
 
     // The pool rounds sizes up, so that the driver's guard words are too far away to notice a tail.
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void A_fill_writes_nothing_beside_itself() => OpKit.OnFreshThread(() =>
     {
         foreach (DType dtype in (DType[])[DType.F32, DType.F64, DType.I32, DType.I64, DType.U8])

@@ -11,7 +11,7 @@ public sealed unsafe class MatMulCudaTests
 
     private static readonly Form[] Forms = [Form.Dense, Form.Transposed, Form.Sliced];
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Products_of_any_sizes_and_strides_equal_the_cpus() => OpKit.OnFreshThread(() =>
     {
         foreach (var (m, k, n) in new[] { (1, 1, 1), (2, 1, 2), (3, 7, 5), (64, 16, 64), (65, 17, 66), (10, 40, 130), (130, 5, 2), (2, 33, 3), (4, 0, 5) })
@@ -20,7 +20,7 @@ public sealed unsafe class MatMulCudaTests
                     Check([m, k], [k, n], form, formB);
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Products_with_a_vector_equal_the_cpus() => OpKit.OnFreshThread(() =>
     {
         foreach (var (m, k, n) in new[] { (1, 300, 1), (70, 33, 1), (33, 520, 1), (1, 257, 35), (1, 6, 33), (5, 0, 1), (1, 0, 5) })
@@ -29,7 +29,7 @@ public sealed unsafe class MatMulCudaTests
                     Check([m, k], [k, n], form, formB);
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Batches_broadcast() => OpKit.OnFreshThread(() =>
     {
         foreach (var form in Forms)
@@ -46,7 +46,7 @@ public sealed unsafe class MatMulCudaTests
         }
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void A_nan_stays_in_its_row_and_column() => OpKit.OnFreshThread(() =>
     {
         Tensor a = Tensor.Ones([66, 20]), b = Tensor.Ones([20, 67]);

@@ -8,7 +8,7 @@ public sealed class NormCudaTests
     private const double Eps = 1e-3;
 
     /// <summary>Batch, channels, length: channels side by side and apart, one chunk and several, teams without a channel, samples within one step.</summary>
-    [Theory]
+    [NeedsTheory(GpuKit.Gxx)]
     [InlineData(5, 3, 1)]
     [InlineData(2, 1, 1)]
     [InlineData(70, 37, 1)]
@@ -20,7 +20,7 @@ public sealed class NormCudaTests
     public void Channels_are_the_cpus(int batch, int channels, int length) => OpKit.OnFreshThread(() => All(new ChannelGeometry(batch, channels, length), [batch, channels, length]));
 
     /// <summary>Rows, length, period, repeat: layers, groups and instances, short and long rows, few and many of them.</summary>
-    [Theory]
+    [NeedsTheory(GpuKit.Gxx)]
     [InlineData(1, 1, 1, 1)]
     [InlineData(5, 7, 1, 1)]
     [InlineData(300, 40, 1, 1)]
@@ -34,7 +34,7 @@ public sealed class NormCudaTests
     public void Rows_are_the_cpus(int rows, int length, int period, int repeat) =>
         OpKit.OnFreshThread(() => All(new RowGeometry(new(rows, length, period, repeat)), [rows, length]));
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void A_large_mean_cancels_nothing() => OpKit.OnFreshThread(() =>
     {
         foreach (var (g, shape) in new (NormGeometry, Shape)[] { (new ChannelGeometry(3, 2, 6000), [3, 2, 6000]), (new ChannelGeometry(700, 2, 1), [700, 2, 1]), (new RowGeometry(new(3, 2000)), [3, 2000]) })
@@ -49,7 +49,7 @@ public sealed class NormCudaTests
         }
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void NaN_and_infinity_stay_in_their_channel_or_row() => OpKit.OnFreshThread(() =>
     {
         double[] values = [.. Enumerable.Range(0, 24).Select(i => i == 5 ? double.NaN : i == 14 ? double.PositiveInfinity : i * 0.5 % 3)];

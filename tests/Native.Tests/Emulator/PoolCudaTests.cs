@@ -14,7 +14,7 @@ public sealed class PoolCudaTests
         [1, 9, 8, 3, 2, 1, 2, 1, 1, 2, 3], [40, 6, 6, 2, 2, 2, 2, 0, 0, 1, 1], [3, 8, 9, 8, 7, 1, 2, 0, 0, 1, 1], [2, 40, 40, 36, 33, 2, 3, 1, 0, 1, 1], [0, 4, 4, 2, 2, 2, 2, 0, 0, 1, 1],
     ];
 
-    [Theory]
+    [NeedsTheory(GpuKit.Gxx)]
     [MemberData(nameof(Poolings))]
     public void Maxima_and_their_adjoints_are_the_cpus_to_the_bit(long[] p) => OpKit.OnFreshThread(() =>
     {
@@ -32,7 +32,7 @@ public sealed class PoolCudaTests
         }
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void NaN_and_windows_without_a_pixel_are_the_cpus() => OpKit.OnFreshThread(() =>
     {
         double nan = double.NaN, inf = double.PositiveInfinity;
@@ -46,7 +46,7 @@ public sealed class PoolCudaTests
         Twin.Agree((i, o) => PoolEntries.MaxGather(nothing, i[0], i[1], o[0]), [one, none], [([1, 1, 1], DType.F64)], 0);
     });
 
-    [Theory]
+    [NeedsTheory(GpuKit.Gxx)]
     [MemberData(nameof(Poolings))]
     public void Means_and_their_adjoints_are_the_cpus(long[] p) => OpKit.OnFreshThread(() =>
     {
@@ -62,7 +62,7 @@ public sealed class PoolCudaTests
             }
     });
 
-    [Theory]
+    [NeedsTheory(GpuKit.Gxx)]
     [InlineData(3, 5, 4, 1, 1)]
     [InlineData(2, 7, 9, 3, 4)]
     [InlineData(2, 3, 2, 5, 7)]
@@ -79,7 +79,7 @@ public sealed class PoolCudaTests
         }
     });
 
-    [Theory]
+    [NeedsTheory(GpuKit.Gxx)]
     [InlineData(2, 3, 5, 2)]
     [InlineData(1, 1, 1, 1)]
     [InlineData(3, 4, 7, 3)]

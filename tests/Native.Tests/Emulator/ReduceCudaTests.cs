@@ -14,7 +14,7 @@ public sealed class ReduceCudaTests
         ([4, 5, 6, 7], [0, 1]), ([3, 1, 9, 2], [0, 1, 2, 3]), ([40, 3, 30], [0, 2]), ([20011], [0]), ([2, 20000], [1]), ([20001, 2], [0]), ([6000, 5], [0]),
     ];
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Rows_reduce_as_on_the_cpu() => OpKit.OnFreshThread(() =>
     {
         foreach (var op in (ReduceOp[])[Ops.Sum, Ops.Max, Ops.Min, Ops.Prod, Ops.Norm])
@@ -37,7 +37,7 @@ public sealed class ReduceCudaTests
                 }
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Any_layout_reduces() => OpKit.OnFreshThread(() =>
     {
         foreach (var op in (ReduceOp[])[Ops.Sum, Ops.Max])
@@ -49,7 +49,7 @@ public sealed class ReduceCudaTests
             OnEmulator.SameBits($"from {start}", t => t[0].Slice(0, start, start + 1200).Sum(), [Values([1300], DType.I32, false)]);
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void How_elements_are_read_does_not_change_a_sum() => OpKit.OnFreshThread(() =>
     {
         using var _ = Autograd.NoGrad();
@@ -58,7 +58,7 @@ public sealed class ReduceCudaTests
         Assert.Equal(OnEmulator.Bits(aligned.Sum()), OnEmulator.Bits(copy.Slice(0, 1, 1201).Sum()));
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void NaN_and_infinities_come_through() => OpKit.OnFreshThread(() =>
     {
         foreach (var dtype in (DType[])[DType.F32, DType.F64])
@@ -75,7 +75,7 @@ public sealed class ReduceCudaTests
         OnEmulator.SameBits("only -inf", t => Ops.Max.Apply(t[0]), [Tensor.Full([300], double.NegativeInfinity)]);
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Rows_of_the_optimizers_are_a_program_of_their_own() => OpKit.OnFreshThread(() =>
     {
         foreach (var dtype in (DType[])[DType.F32, DType.F64])
@@ -88,7 +88,7 @@ public sealed class ReduceCudaTests
                 }, [Values([41, 67], dtype, false)], ulps: 20, scale: 0);
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Positions_of_extremes_are_the_cpus() => OpKit.OnFreshThread(() =>
     {
         foreach (var dtype in (DType[])[DType.F32, DType.F64, DType.I32, DType.I64, DType.U8])
@@ -112,7 +112,7 @@ public sealed class ReduceCudaTests
         }
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Elements_are_read_and_written_where_the_index_says() => OpKit.OnFreshThread(() =>
     {
         foreach (var dtype in Enum.GetValues<DType>())
@@ -131,7 +131,7 @@ public sealed class ReduceCudaTests
             }
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void An_index_out_of_range_is_an_error() => OpKit.OnFreshThread(() =>
     {
         Tensor x = Tensor.Zeros([2, 3], device: OnEmulator.Emu), one = Tensor.Zeros([2, 1], device: OnEmulator.Emu);
@@ -143,7 +143,7 @@ public sealed class ReduceCudaTests
         }
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void A_kernel_that_nobody_checked_for_stops_at_a_bad_index() => OpKit.OnFreshThread(() =>
     {
         // In a capture nothing can be read back, so the index is first looked at when the graph runs.

@@ -12,7 +12,7 @@ public sealed class ScanCudaTests
         ([2, 1023], 1), ([2, 1024], 1), ([1025], 0), ([2, 2500], 1), ([9001], 0), ([2, 8193], 1), ([129, 2], 0), ([1000, 3], 0), ([2, 200, 5], 1), ([700, 40], 0),
     ];
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Sums_run_as_on_the_cpu() => OpKit.OnFreshThread(() =>
     {
         foreach (bool reverse in (bool[])[false, true])
@@ -29,14 +29,14 @@ public sealed class ScanCudaTests
                 }
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Integers_wrap_around() => OpKit.OnFreshThread(() =>
     {
         OnEmulator.SameBits("i32", t => t[0].CumSum(0), [Tensor.Full([3000], 1 << 30, DType.I32)]);
         OnEmulator.SameBits("i64", t => t[0].CumSum(0), [Tensor.Full([3000], 1L << 52, DType.I64) * 1024]);
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void NaN_reaches_what_comes_after_it_and_nothing_before() => OpKit.OnFreshThread(() =>
     {
         foreach (var (shape, dim) in ((Shape, int)[])[([9001], 0), ([1000, 3], 0), ([3, 40], 1)])
@@ -50,7 +50,7 @@ public sealed class ScanCudaTests
             }
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Products_of_the_others_are_the_cpus() => OpKit.OnFreshThread(() =>
     {
         foreach (var dtype in (DType[])[DType.F32, DType.F64])
@@ -67,7 +67,7 @@ public sealed class ScanCudaTests
             }
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Differences_have_the_cpus_bits() => OpKit.OnFreshThread(() =>
     {
         foreach (var dtype in (DType[])[DType.F32, DType.F64])

@@ -17,7 +17,7 @@ public sealed class SoftmaxCudaTests
         { 0, 4, 1 }, { 3, 0, 1 }, { 2, 3, 0 },
     };
 
-    [Theory]
+    [NeedsTheory(GpuKit.Gxx)]
     [MemberData(nameof(Shapes))]
     public void Values_and_gradients_are_the_cpus(long outer, long n, long inner) => OpKit.OnFreshThread(() =>
     {
@@ -39,7 +39,7 @@ public sealed class SoftmaxCudaTests
         }
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void Infinities_and_NaN_do_what_they_do_on_the_cpu() => OpKit.OnFreshThread(() =>
     {
         double[][] lines = [[-Inf, -Inf, -Inf], [Inf, 1, 2], [-Inf, 1, 2], [NaN, 1, 2], [1, NaN, Inf], [1e30, -1e30, 1e30], [Inf, Inf, -Inf], [2, 1, NaN]];
@@ -56,7 +56,7 @@ public sealed class SoftmaxCudaTests
         }
     });
 
-    [Theory]
+    [NeedsTheory(GpuKit.Gxx)]
     [InlineData(1, 1)]
     [InlineData(7, 10)]
     [InlineData(300, 10)]
@@ -81,7 +81,7 @@ public sealed class SoftmaxCudaTests
             }
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void A_target_that_is_no_class_is_the_cpus_error() => OpKit.OnFreshThread(() =>
     {
         Tensor x = Tensor.Zeros([2, 3]), t = Tensor.From([1L, 3L], [2]);
@@ -90,7 +90,7 @@ public sealed class SoftmaxCudaTests
         Assert.Contains("target 3 of row 1 is no class", Message(Twin.Emu), StringComparison.Ordinal);
     });
 
-    [Fact]
+    [NeedsFact(GpuKit.Gxx)]
     public void An_unchecked_bad_target_makes_NaN_of_its_row_alone() => OpKit.OnFreshThread(() =>
     {
         using var off = DataChecks.Override(wanted: false);
