@@ -24,15 +24,19 @@ internal sealed class NvrtcCompiler : IKernelCompiler
 }
 
 /// <summary>What this assembly keeps with an opened device: its compiler, its matrix products and its loaded kernels.</summary>
-internal sealed class CudaBackend(IKernelCompiler compiler)
+internal sealed class CudaBackend(IKernelCompiler compiler, Func<ICudaBlas> blas)
 {
     private readonly Lock _lock = new();
+    private readonly Lazy<ICudaBlas> _blas = new(blas);
     private readonly Dictionary<(KernelFamily, DType), nint> _modules = [];
 
     /// <summary>Handles by kernel and element type; replaced, never changed, when it grows.</summary>
     public nint[] Functions { get; private set; } = [];
 
     public IKernelCompiler Compiler => compiler;
+
+    /// <summary>Matrix products; <see cref="DeviceException"/> with what was tried when the library is not found.</summary>
+    public ICudaBlas Blas => _blas.Value;
 
     /// <summary>Of the device a tensor lives on.</summary>
     public static CudaBackend Of(CudaDevice device) => (CudaBackend)device.Backend;
@@ -42,8 +46,8 @@ internal sealed class CudaBackend(IKernelCompiler compiler)
     [ModuleInitializer]
 #pragma warning restore CA2255
     internal static void Install() => CudaDevice.Factory = device => device.Kind == DeviceKind.Emu
-        ? (EmulatedDriver.Shared, new CudaBackend(HostCompiler.Shared))
-        : (Driver.Load(), new CudaBackend(new NvrtcCompiler()));
+        ? (EmulatedDriver.Shared, new CudaBackend(HostCompiler.Shared, () => new HostBlas(EmulatedDriver.Queue)))
+        : (Driver.Load(), new CudaBackend(new NvrtcCompiler(), CudaBlas.Load));
 
     /// <summary>Compiles and loads a family, and finds one of its kernels.</summary>
     public nint Load(CudaDevice device, CudaKernel kernel, DType dtype, int index)

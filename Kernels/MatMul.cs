@@ -12,9 +12,11 @@ internal static unsafe class MatMulKernels
     /// </summary>
     public static void Run(Tensor y, Tensor a, Tensor b, bool accumulate = false)
     {
-        if (!y.Device.IsCpu)
+        if (a.Layout.Dims[^1] == 0)
         {
-            MatMulCuda.Run(y, a, b, accumulate);
+            // An empty sum. A BLAS refuses the leading dims that empty matrices have.
+            if (!accumulate && y.Count > 0)
+                CopyKernels.Fill(y, 0);
             return;
         }
         Tensor? ownA = null, ownB = null;
@@ -43,9 +45,10 @@ internal static unsafe class MatMulKernels
         if (batch == 0)
             return;
         T* py = y.Data<T>(), pa = a.Data<T>(), pb = b.Data<T>();
+        var product = new Multiplier<T>(y.Device);
         if (batch == 1)
         {
-            Gemm.Run(oa.Transposed, ob.Transposed, m, n, k, pa, oa.Lead, pb, ob.Lead, py, n, accumulate);
+            product.Run(oa.Transposed, ob.Transposed, m, n, k, pa, oa.Lead, pb, ob.Lead, py, n, accumulate);
             return;
         }
         // Leading dims as an odometer; each operand's broadcast dims have stride 0.
@@ -53,14 +56,37 @@ internal static unsafe class MatMulKernels
         var grid = new RowGrid(lead, Leading(a.Layout), Leading(b.Layout), null);
         if (grid.Rows == 1)
         {
-            Gemm.RunBatched(oa.Transposed, ob.Transposed, m, n, k, pa, oa.Lead, pb, ob.Lead, py, n, accumulate, batch, grid.SA, grid.SB, m * n);
+            product.RunBatched(oa.Transposed, ob.Transposed, m, n, k, pa, oa.Lead, pb, ob.Lead, py, n, accumulate, batch, grid.SA, grid.SB, m * n);
             return;
         }
         var at = grid.At(0);
         for (long row = 0; row < grid.Rows; row++)
         {
-            Gemm.RunBatched(oa.Transposed, ob.Transposed, m, n, k, pa + at.A, oa.Lead, pb + at.B, ob.Lead, py + row * grid.Inner * m * n, n, accumulate, grid.Inner, grid.SA, grid.SB, m * n);
+            product.RunBatched(oa.Transposed, ob.Transposed, m, n, k, pa + at.A, oa.Lead, pb + at.B, ob.Lead, py + row * grid.Inner * m * n, n, accumulate, grid.Inner, grid.SA, grid.SB, m * n);
             grid.Advance(ref at);
+        }
+    }
+
+    /// <summary>Where products of one device are computed: here, or by its BLAS.</summary>
+    private readonly ref struct Multiplier<T>(Device device) where T : unmanaged
+    {
+        private readonly BlasHandle? _blas = device.IsCpu ? null : BlasHandle.Of(Ambient.Current.Cuda(device));
+
+        public void Run(bool transA, bool transB, long m, long n, long k, T* a, long lda, T* b, long ldb, T* c, long ldc, bool accumulate)
+        {
+            if (_blas is null)
+                Gemm.Run(transA, transB, m, n, k, a, lda, b, ldb, c, ldc, accumulate);
+            else
+                BlasMatMul.Run(_blas.Blas, _blas.Handle, transA, transB, m, n, k, a, lda, b, ldb, c, ldc, accumulate);
+        }
+
+        public void RunBatched(bool transA, bool transB, long m, long n, long k, T* a, long lda, T* b, long ldb, T* c, long ldc, bool accumulate,
+            long batch, long strideA, long strideB, long strideC)
+        {
+            if (_blas is null)
+                Gemm.RunBatched(transA, transB, m, n, k, a, lda, b, ldb, c, ldc, accumulate, batch, strideA, strideB, strideC);
+            else
+                BlasMatMul.RunBatched(_blas.Blas, _blas.Handle, transA, transB, m, n, k, a, lda, b, ldb, c, ldc, accumulate, batch, strideA, strideB, strideC);
         }
     }
 

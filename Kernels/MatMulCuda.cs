@@ -1,6 +1,6 @@
 namespace Native;
 
-/// <summary><see cref="MatMulKernels"/> on a GPU by <c>matmul.cu</c>: any strides, no copies. It is what cuBLAS is checked against.</summary>
+/// <summary>Products by <c>matmul.cu</c>: any strides, no copies. The readable oracle that cuBLAS is checked against; no op calls it.</summary>
 internal static class MatMulCuda
 {
     private const int Tile = 64;

@@ -136,6 +136,9 @@ internal sealed unsafe partial class EmulatedDriver
 
     private static CudaResult? IsCaptured(string what) => _capture is null ? null : Fail($"{what} is not permitted while a stream is being captured", CudaResult.CapturedEvent);
 
+    /// <summary>Runs work of another library on a stream: at once, or at every launch of the graph that is being captured.</summary>
+    public static void Queue(nint stream, Action step) => RecordOrRun(stream, step);
+
     private static CudaResult RecordOrRun(nint stream, Action step)
     {
         if (IsCapturing(stream))

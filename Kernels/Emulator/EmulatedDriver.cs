@@ -11,7 +11,8 @@ namespace Native;
 /// </summary>
 internal sealed unsafe partial class EmulatedDriver : ICudaDriver
 {
-    private const int Guard = 64;
+    // Also the alignment that the real driver gives.
+    private const int Guard = 256;
     private const byte GuardByte = 0xA5;
 
     // Guard words are looked at while other threads allocate and free: under one lock, or memory just freed would look written to.

@@ -21,6 +21,9 @@ internal sealed unsafe class CudaState
 
     public CachingAllocator Allocator { get; }
 
+    /// <summary>What the assembly above keeps with a stream: its handle of matrix products.</summary>
+    public object? Attached { get; set; }
+
     /// <summary>Waits for everything queued so far.</summary>
     public void Synchronize()
     {

@@ -63,7 +63,7 @@ public sealed unsafe class MatMulCudaTests
         long[] shape = [.. Shape(a, b)];
         var y = Tensor.Allocate(Layout.Of(shape), a.DType, Emu);
         CopyKernels.Fill(y, accumulate ? 0.5 : double.NaN);
-        MatMulKernels.Run(y, OpKit.Lay(a.To(Emu), formA), OpKit.Lay(b.To(Emu), formB), accumulate);
+        MatMulCuda.Run(y, OpKit.Lay(a.To(Emu), formA), OpKit.Lay(b.To(Emu), formB), accumulate);
         return y;
     }
 
