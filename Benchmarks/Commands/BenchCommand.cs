@@ -33,7 +33,9 @@ internal static class BenchCommand
         // In this process: the tensors' pool and worker threads are per process, and no second build is needed.
         var config = DefaultConfig.Instance.AddJob(job.WithToolchain(InProcessEmitToolchain.Instance));
         var reports = BenchmarkSwitcher.FromTypes(OpSpeed.Families).Run(["--filter", filter], config).SelectMany(s => s.Reports).ToList();
-        return reports.Count > 0 && reports.All(r => r.Success) ? App.Success : App.Failed;
+        if (reports.Count == 0)
+            throw new UsageException($"bench bdn: no benchmark matches '{filter}'. The classes are {string.Join(", ", OpSpeed.Families.Select(t => t.Name))}; try --filter '*{OpSpeed.Families[0].Name}*'.");
+        return reports.All(r => r.Success) ? App.Success : App.Failed;
     }
 
     private static int Ops(Ui ui, string? only, double seconds, string? json)

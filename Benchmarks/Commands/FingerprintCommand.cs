@@ -14,7 +14,7 @@ internal static class FingerprintCommand
         var kernels = new Option<bool>("--kernels") { Description = "Hashes of kernels that choose their vector width, instead." };
         var workloads = new Option<bool>("--workloads") { Description = "Every operation of the workloads' first step instead." };
         var only = StepsCommand.OnlyOption();
-        var command = new Command("fingerprint", "Hashes of the elementary functions.") { kernels, workloads, only };
+        var command = new Command("fingerprint", "Hashes of what is computed, of the elementary functions if nothing else is asked for.") { kernels, workloads, only };
         command.Hidden = true;
         command.SetAction(parse =>
         {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 
 namespace Native.Benchmarks;
 
@@ -18,7 +19,10 @@ internal static class ResultsCommand
         {
             string path = parse.GetRequiredValue(output);
             AtomicFile.Probe(path);
-            var sitting = new Sitting(parse.GetRequiredValue(date), parse.GetRequiredValue(machine), parse.GetRequiredValue(commit),
+            string day = parse.GetRequiredValue(date);
+            if (!DateOnly.TryParseExact(day, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out _))
+                throw new UsageException($"results: --date takes YYYY-MM-DD; got '{day}'.");
+            var sitting = new Sitting(day, parse.GetRequiredValue(machine), parse.GetRequiredValue(commit),
                 [.. parse.GetRequiredValue(peer).Select(SideFile.Read)], [.. parse.GetRequiredValue(ours).Select(SideFile.Read)]);
             AtomicFile.WriteJson(path, sitting.Write);
             ui.Table(["workload", "peer ms>", "native ms>", "times as fast>", "lowest round>", "highest round>"], sitting.Workloads.Select(name =>

@@ -22,7 +22,13 @@ internal static class StepsCommand
         var shapes = new Option<bool>("--shapes") { Description = "One row for each op and shape." };
         var top = new Option<int>("--top") { Description = "Rows.", HelpName = "N", DefaultValueFactory = _ => 25 };
         var command = new Command("profile", "Shows where the time of a workload's step goes.") { name, shapes, top };
-        command.SetAction(parse => StepProfile.Run(ui, WorkloadTable.Select(parse.GetRequiredValue(name))[0], parse.GetValue(shapes), parse.GetValue(top)));
+        command.SetAction(parse =>
+        {
+            var rows = WorkloadTable.Select(parse.GetRequiredValue(name));
+            if (rows.Count > 1)
+                throw new UsageException($"profile: one workload at a time; got {rows.Count}.");
+            return StepProfile.Run(ui, rows[0], parse.GetValue(shapes), parse.GetValue(top));
+        });
         return command;
     }
 

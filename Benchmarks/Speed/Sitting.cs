@@ -15,7 +15,18 @@ internal sealed record SideFile(JsonElement Root, IReadOnlyDictionary<string, Js
         var root = Json(path);
         if (!root.TryGetProperty("eager", out var eager) || eager.ValueKind != JsonValueKind.Object)
             throw new UsageException($"results: {path} has no object 'eager'. Name what bench steps --json or the peer's script wrote.");
-        return new SideFile(root, eager.EnumerateObject().ToDictionary(p => p.Name, p => p.Value, StringComparer.Ordinal));
+        var figures = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
+        foreach (var entry in eager.EnumerateObject())
+        {
+            foreach (string name in (string[])["median_ms", "min_ms", "steps"])
+            {
+                if (entry.Value.ValueKind != JsonValueKind.Object || !entry.Value.TryGetProperty(name, out var v) || v.ValueKind != JsonValueKind.Number || !(v.GetDouble() > 0))
+                    throw new UsageException($"results: {path}: {entry.Name} has no positive {name}. Name what bench steps --json or the peer's script wrote.");
+            }
+            if (!figures.TryAdd(entry.Name, entry.Value))
+                throw new UsageException($"results: {path} has {entry.Name} twice. Give one file per run.");
+        }
+        return new SideFile(root, figures);
     }
 
     /// <summary>The root of a JSON file.</summary>
@@ -24,6 +35,8 @@ internal sealed record SideFile(JsonElement Root, IReadOnlyDictionary<string, Js
         try
         {
             using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+            if (document.RootElement.ValueKind != JsonValueKind.Object)
+                throw new UsageException($"results: {path} holds no JSON object. Name a file that Native or the peer's script wrote.");
             return document.RootElement.Clone();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
@@ -140,7 +153,20 @@ internal sealed record Sitting(string Date, string Machine, string Commit, IRead
 internal static class SittingTable
 {
     /// <summary>Markdown, line by line.</summary>
-    public static IEnumerable<string> Lines(string path)
+    /// <exception cref="UsageException">The file is no record of a sitting.</exception>
+    public static IReadOnlyList<string> Lines(string path)
+    {
+        try
+        {
+            return [.. Table(path)];
+        }
+        catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException)
+        {
+            throw new UsageException($"results: {path} is no whole record of a sitting. Name a file that results record wrote.");
+        }
+    }
+
+    private static IEnumerable<string> Table(string path)
     {
         var root = SideFile.Json(path);
         if (!root.TryGetProperty("workloads", out var workloads) || !root.TryGetProperty("schema", out _))

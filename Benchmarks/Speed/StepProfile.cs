@@ -23,10 +23,12 @@ internal static class StepProfile
         ui.Table(["op", "share>", "ms>", "calls>", "us/call>", "GFLOP/s>", "of roof>", "GB/s>"], groups.Take(top).Select(g => new[]
         {
             g.Name, $"{100 * g.Seconds / total:F1}%", $"{1e3 * g.Seconds:F3}", $"{g.Calls}", $"{1e6 * g.Seconds / g.Calls:F1}",
-            g.Flops > 0 ? $"{g.Flops / g.Seconds / 1e9:F1}" : "", g.Flops > 0 ? $"{100 * g.Flops / g.Seconds / 1e9 / roof.Gflops:F0}%" : "", $"{g.Bytes / g.Seconds / 1e9:F1}",
+            g.Flops > 0 ? $"{g.Flops / g.Seconds / 1e9:F1}" : "",
+            // What the arithmetic or the memory traffic alone would take, whichever is more; the working set is what one call touches.
+            $"{100 * roof.Seconds(g.Flops, g.Bytes, g.Bytes / g.Calls) / g.Seconds:F0}%", $"{g.Bytes / g.Seconds / 1e9:F1}",
         }));
         ui.Line($"{row.Name}: {1e3 * total:F2} ms for one step under the profiler, {events.Count} operations; {100 * (total - inside) / total:F1}% is outside kernels "
-            + $"(dispatch, views, the engine); roof {roof.Gflops:F0} GFLOP/s, {roof.Threads} threads.");
+            + $"(dispatch, views, the engine). {roof.Describe()}.");
         return App.Success;
     }
 

@@ -9,7 +9,9 @@ namespace Native;
 /// transposed convolution, whose weight [inputs, outputs/groups, kernelH, kernelW] is then the weight of the convolution it transposes.
 /// The algorithm follows from the shape (<see cref="ConvFlat{T, TVec, TLanes}"/>, <see cref="ConvLanes{T, TVec, TLanes}"/>,
 /// <see cref="ConvWeights{T, TVec, TLanes}"/>); each sums in the same order, so that the bits depend neither on it nor on the number of
-/// threads or the width of the vectors.
+/// threads or the width of the vectors. (The sign of a zero that is left when everything underflows may differ: some ways add the products with
+/// padding, which are zeros.) A tap in the padding adds nothing, also where the weight or the gradient is infinite or NaN: ways that multiply
+/// padding are not taken then.
 /// </summary>
 internal static unsafe class Conv2dKernels
 {
@@ -50,22 +52,47 @@ internal static unsafe class Conv2dKernels
         {
             T* gx = x + (g * s.ChannelsPerGroup * s.InPixels), gg = gy + (g * s.FiltersPerGroup * s.OutPixels);
             T* to = gw + (g * s.FiltersPerGroup * s.Taps);
-            if (typeof(T) == typeof(float) && Vector512.IsHardwareAccelerated)
-                ConvWeights<float, Vector512<float>, F32x16>.Run(s, (float*)gx, (float*)gg, (float*)to);
-            else if (typeof(T) == typeof(float))
-                ConvWeights<float, Vector256<float>, F32x8>.Run(s, (float*)gx, (float*)gg, (float*)to);
-            else if (Vector512.IsHardwareAccelerated)
-                ConvWeights<double, Vector512<double>, F64x8>.Run(s, (double*)gx, (double*)gg, (double*)to);
-            else
-                ConvWeights<double, Vector256<double>, F64x4>.Run(s, (double*)gx, (double*)gg, (double*)to);
+            var plan = WeightPlan.Of(s, margins: true);
+            Weights(s, plan, gx, gg, to);
+            // Zeros beside a row times an infinite gradient are NaN: once more, without them.
+            if (plan.Margin > 0 && !AllFinite(to, s.FiltersPerGroup * s.Taps))
+                Weights(s, WeightPlan.Of(s, margins: false), gx, gg, to);
         }
     }
 
-    private static void Run<T>(ConvSum sum, T* source, T* w, T* bias, T* result) where T : unmanaged
+    private static void Weights<T>(ConvShape s, WeightPlan plan, T* x, T* gy, T* gw) where T : unmanaged
+    {
+        if (typeof(T) == typeof(float) && Vector512.IsHardwareAccelerated)
+            ConvWeights<float, Vector512<float>, F32x16>.Run(s, plan, (float*)x, (float*)gy, (float*)gw);
+        else if (typeof(T) == typeof(float))
+            ConvWeights<float, Vector256<float>, F32x8>.Run(s, plan, (float*)x, (float*)gy, (float*)gw);
+        else if (Vector512.IsHardwareAccelerated)
+            ConvWeights<double, Vector512<double>, F64x8>.Run(s, plan, (double*)x, (double*)gy, (double*)gw);
+        else
+            ConvWeights<double, Vector256<double>, F64x4>.Run(s, plan, (double*)x, (double*)gy, (double*)gw);
+    }
+
+    private static bool AllFinite<T>(T* values, long count) where T : unmanaged, INumberBase<T>
+    {
+        Vector512<T> probe = default;
+        long i = 0;
+        for (; i + Vector512<T>.Count <= count; i += Vector512<T>.Count)
+        {
+            // 0 for a number, NaN for the rest.
+            var v = Vector512.Load(values + i);
+            probe += v - v;
+        }
+        bool finite = Vector512.EqualsAll(probe, default);
+        for (; i < count; i++)
+            finite &= T.IsFinite(values[i]);
+        return finite;
+    }
+
+    private static void Run<T>(ConvSum sum, T* source, T* w, T* bias, T* result) where T : unmanaged, IFloatingPointIeee754<T>
     {
         if (sum.S.Batch == 0)
             return;
-        bool flat = ConvChoice.Flat(sum);
+        bool flat = ConvChoice.Flat(sum) && AllFinite(w, sum.S.WeightCount);
         for (nint g = 0; g < (nint)sum.S.Groups; g++)
         {
             T* from = source + (g * sum.Sources * sum.SourcePixels), to = result + (g * sum.Results * sum.ResultPixels);

@@ -11,6 +11,8 @@ internal readonly record struct ConvShape(
     long StrideH = 1, long StrideW = 1, long PadH = 0, long PadW = 0,
     long DilationH = 1, long DilationW = 1, long Groups = 1)
 {
+    private const long MostSize = 1 << 30;
+
     public long OutH => OutSize(Height, KernelH, StrideH, PadH, DilationH);
 
     public long OutW => OutSize(Width, KernelW, StrideW, PadW, DilationW);
@@ -49,6 +51,12 @@ internal readonly record struct ConvShape(
             throw new ShapeException($"{op}: channels, height, width and filters must be at least 1; {this}. Only the batch may be empty.");
         if (KernelH < 1 || KernelW < 1 || StrideH < 1 || StrideW < 1 || DilationH < 1 || DilationW < 1 || PadH < 0 || PadW < 0)
             throw new ShapeException($"{op}: kernel, stride and dilation must be at least 1 and padding at least 0; {this}.");
+        foreach (long size in (ReadOnlySpan<long>)[Height, Width, KernelH, KernelW, StrideH, StrideW, PadH, PadW, DilationH, DilationW])
+        {
+            // Sums and products of two of them stay far inside 64 bits.
+            if (size > MostSize)
+                throw new ShapeException($"{op}: {size} is no size of a convolution; sizes, strides, paddings and dilations are at most {MostSize}.");
+        }
         if (Groups < 1 || Channels % Groups != 0 || Filters % Groups != 0)
             throw new ShapeException(
                 $"{op}: groups must divide channels and filters; channels={Channels}, filters={Filters}, groups={Groups}.");

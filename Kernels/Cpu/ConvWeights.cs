@@ -43,9 +43,9 @@ internal unsafe struct ConvWeights<T, TVec, TLanes> : IJob
     private Phase phase;
 
     /// <summary>gw = the weight gradient of one group; the batch is not empty.</summary>
-    public static void Run(ConvShape s, T* x, T* gy, T* gw)
+    public static void Run(ConvShape s, WeightPlan plan, T* x, T* gy, T* gw)
     {
-        ConvWeights<T, TVec, TLanes> job = new() { s = s, plan = WeightPlan.Of(s), x = x, gy = gy, gw = gw };
+        ConvWeights<T, TVec, TLanes> job = new() { s = s, plan = plan, x = x, gy = gy, gw = gw };
         job.Run();
     }
 

@@ -20,6 +20,13 @@ internal static unsafe class KernelFingerprint
         (60, 70, 4200), (131, 1024, 77), (50, 20, 90), (2, 70, 300),
     ];
 
+    // Pixels and images as lanes, both sides of the weight gradient, groups, dilation, and padding that leaves places without a pixel.
+    private static readonly ConvShape[] Convolutions =
+    [
+        new(3, 5, 20, 33, 29, 3, 3, PadH: 1, PadW: 1), new(33, 60, 4, 4, 13, 3, 3, PadH: 1, PadW: 1), new(26, 7, 10, 10, 16, 5, 5, 3, 3, 2, 2),
+        new(5, 8, 9, 7, 6, 3, 2, PadH: 2, PadW: 1, DilationH: 2, DilationW: 2, Groups: 2), new(40, 1, 9, 9, 32, 5, 5, 2, 2, 2, 2), new(70, 32, 6, 6, 1, 3, 3, PadH: 1, PadW: 1),
+    ];
+
     /// <summary>First line: what the process runs on. Then one line per case and thread count, ending in a 64-bit FNV-1a.</summary>
     public static string Compute()
     {
@@ -43,6 +50,11 @@ internal static unsafe class KernelFingerprint
                         text.Append(CultureInfo.InvariantCulture, $"matmul f64 {name} threads {threads} {twice:x16}\n");
                     }
                 }
+                foreach (var shape in Convolutions)
+                {
+                    text.Append(CultureInfo.InvariantCulture, $"conv2d f32 {shape} threads {threads} {Convolution<float>(shape):x16}\n");
+                    text.Append(CultureInfo.InvariantCulture, $"conv2d f64 {shape} threads {threads} {Convolution<double>(shape):x16}\n");
+                }
             }
         }
         finally
@@ -59,8 +71,27 @@ internal static unsafe class KernelFingerprint
         T[] a = Numbers<T>(m * k, 1), b = Numbers<T>(k * n, 2), c = Numbers<T>(m * n, 3);
         fixed (T* pa = a, pb = b, pc = c)
             Gemm.Run(transA, transB, m, n, k, pa, transA ? m : k, pb, transB ? k : n, pc, n, accumulate);
+        return Hash<T>(c);
+    }
+
+    // The forward pass and both gradients.
+    private static ulong Convolution<T>(ConvShape s) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        T[] x = Numbers<T>((int)(s.Batch * s.Channels * s.InPixels), 1), w = Numbers<T>((int)s.WeightCount, 2), b = Numbers<T>((int)s.Filters, 3);
+        T[] y = Numbers<T>((int)(s.Batch * s.Filters * s.OutPixels), 4), gx = new T[x.Length], gw = new T[w.Length], out0 = new T[y.Length];
+        fixed (T* px = x, pw = w, pb = b, py = y, pgx = gx, pgw = gw, po = out0)
+        {
+            Conv2dKernels.Forward(s, px, pw, pb, po);
+            Conv2dKernels.DataGrad(s, py, pw, null, pgx);
+            Conv2dKernels.WeightGrad(s, px, py, pgw);
+        }
+        return Hash<T>([.. out0, .. gx, .. gw]);
+    }
+
+    private static ulong Hash<T>(T[] values) where T : unmanaged
+    {
         ulong hash = 14695981039346656037;
-        foreach (byte x in MemoryMarshal.AsBytes<T>(c))
+        foreach (byte x in MemoryMarshal.AsBytes<T>(values))
             hash = (hash ^ x) * 1099511628211;
         return hash;
     }

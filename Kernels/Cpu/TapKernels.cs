@@ -24,7 +24,7 @@ internal readonly unsafe struct Taps(nint steps, nint* table, nint count, nint s
 
 /// <summary>
 /// The register kernel of the convolutions: a tile of rows x vectors of C, summed over taps whose places in A and B come from a table. A
-/// column of A is contiguous, a row of B is whole vectors at any address; padding is skipped by leaving its taps out of the table.
+/// column of A is contiguous, a row of B is whole vectors at any address; what a table leaves out, such as taps in the padding, costs nothing.
 /// </summary>
 /// <remarks>
 /// The accumulators are spelt out, and the method calls nothing after its loop, for the reasons given at <see cref="GemmKernels{T, TVec, TLanes}"/>.

@@ -8,8 +8,11 @@ namespace Native;
 /// </summary>
 internal sealed unsafe class TapTables
 {
-    // Geometries of a long-lived process; more than this and it is a stream of shapes, for which keeping is no use.
+    // Geometries of a long-lived process; more than this and it is a stream of shapes, for which keeping is no use. Of large maps fewer: 64 MiB in all.
     private const int MostKept = 256;
+    private const long MostPairs = 4 << 20;
+
+    private static long keptPairs;
 
     private static readonly ConcurrentDictionary<(ConvSum Sum, nint PlaceBytes, nint PixelBytes), TapTables> Kept = new();
 
@@ -53,9 +56,16 @@ internal sealed unsafe class TapTables
         var key = (new ConvSum(sum.S with { Batch = 1, Channels = 1, Filters = 1, Groups = 1 }, sum.Adjoint), placeBytes, pixelBytes);
         if (Kept.TryGetValue(key, out var tables))
             return tables;
-        if (Kept.Count >= MostKept)
+        var made = new TapTables(key.Item1, placeBytes, pixelBytes);
+        if (Kept.Count >= MostKept || Interlocked.Add(ref keptPairs, made._pairs.Length / 2) > MostPairs)
+        {
             Kept.Clear();
-        return Kept.GetOrAdd(key, static k => new TapTables(k.Sum, k.PlaceBytes, k.PixelBytes));
+            Volatile.Write(ref keptPairs, made._pairs.Length / 2);
+        }
+        // One larger than all others together lives as long as its call.
+        if (made._pairs.Length / 2 <= MostPairs)
+            Kept[key] = made;
+        return made;
     }
 
     /// <summary>The taps of result pixel <paramref name="q"/> over <paramref name="sources"/> channels.</summary>

@@ -16,7 +16,7 @@ internal sealed unsafe class WeightPlan
 
     private const int MostKept = 256;
 
-    private static readonly ConcurrentDictionary<ConvShape, WeightPlan> Kept = new();
+    private static readonly ConcurrentDictionary<(ConvShape Shape, bool Margins), WeightPlan> Kept = new();
 
     private readonly ConvShape _s;
     private readonly bool _small;
@@ -24,13 +24,13 @@ internal sealed unsafe class WeightPlan
     private readonly Entry[] _entries;
     private readonly Table _f32, _f64;
 
-    private WeightPlan(ConvShape s)
+    private WeightPlan(ConvShape s, bool margins)
     {
         _s = s;
         long usefulX = 0;
         for (long k = 0; k < s.KernelW; k++)
             usefulX += Range(s.Width, s.OutW, k, s.StrideW, s.PadW, s.DilationW).Count;
-        (RowsOfPlaces, LanesAreFilters) = Choose(s, usefulX);
+        (RowsOfPlaces, LanesAreFilters) = Choose(s, usefulX, margins);
         Margin = RowsOfPlaces ? (nint)s.PadW : 0;
         WidthX = (nint)s.Width + (2 * Margin);
         ImageX = (nint)s.Height * WidthX * (nint)s.ChannelsPerGroup;
@@ -82,15 +82,15 @@ internal sealed unsafe class WeightPlan
     /// <summary>Multiply-adds of one image, about.</summary>
     public long Work => _s.OutPixels * _s.FiltersPerGroup * _s.Taps;
 
-    /// <summary>The plan of a shape.</summary>
-    public static WeightPlan Of(ConvShape s)
+    /// <summary>The plan of a shape; without <paramref name="margins"/> one that multiplies nothing with padding.</summary>
+    public static WeightPlan Of(ConvShape s, bool margins)
     {
-        var key = s with { Batch = 1 };
+        var key = (s with { Batch = 1 }, margins);
         if (Kept.TryGetValue(key, out var plan))
             return plan;
         if (Kept.Count >= MostKept)
             Kept.Clear();
-        return Kept.GetOrAdd(key, static k => new WeightPlan(k));
+        return Kept.GetOrAdd(key, static k => new WeightPlan(k.Shape, k.Margins));
     }
 
     /// <summary>The sum of one class over <paramref name="images"/> images.</summary>
@@ -108,13 +108,13 @@ internal sealed unsafe class WeightPlan
         return LanesAreFilters ? new(steps, pairs, e.Count, stepX, stepG) : new(steps, pairs, e.Count, stepG, stepX);
     }
 
-    private static (bool RowsOfPlaces, bool LanesAreFilters) Choose(ConvShape s, long usefulX)
+    private static (bool RowsOfPlaces, bool LanesAreFilters) Choose(ConvShape s, long usefulX, bool margins)
     {
         long c = s.ChannelsPerGroup, f = s.FiltersPerGroup, all = s.KernelW * s.OutW;
         (long Cost, bool Rows, bool Filters) best = (long.MaxValue, false, false);
         foreach (bool rows in new[] { true, false })
         {
-            if (rows && s.DilationW != 1)
+            if (rows && (s.DilationW != 1 || (s.PadW > 0 && !margins)))
                 continue;
             // Lanes or rows of x, times the columns of a row of pixels that they are summed over.
             long run = rows ? s.KernelW * c : c, columns = rows ? s.OutW : usefulX;

@@ -75,6 +75,39 @@ public sealed unsafe class ConvAlgorithmTests
     }
 
     [Fact]
+    public void Margins_change_no_bit_of_a_weight_gradient()
+    {
+        foreach (var s in Shapes)
+            Same(Weights<float, Vector512<float>, F32x16>(s), Weights<float, Vector512<float>, F32x16>(s, margins: false), $"{s}");
+    }
+
+    [Fact]
+    public void Padding_adds_nothing_also_to_infinite_weights_and_gradients()
+    {
+        // Batches and channel counts on both sides of every choice.
+        foreach (int batch in new[] { 1, 2, 8, 40 })
+            foreach (int channels in new[] { 1, 3, 16, 64 })
+            {
+                ConvShape s = new(batch, channels, 8, 4, 2, 3, 3, PadH: 1, PadW: 1);
+                var w = new double[s.WeightCount];
+                Array.Fill(w, 1);
+                w[0] = double.PositiveInfinity; // filter 0, channel 0, upper left
+                double[] x = [.. Enumerable.Repeat(1.0, (int)(s.Batch * s.Channels * s.InPixels))], gy = new double[s.Batch * s.Filters * s.OutPixels];
+                gy[0] = double.PositiveInfinity; // image 0, filter 0, pixel (0, 0)
+                using Buf<float> px = new(x), pw = new(w), pg = new(gy), y = new(gy.Length), gx = new(x.Length), gw = new(w.Length), ones = new([.. Enumerable.Repeat(1.0, gy.Length)]);
+                Conv2dKernels.Forward(s, px.P, pw.P, null, y.P);
+                Conv2dKernels.DataGrad(s, ones.P, pw.P, null, gx.P);
+                Conv2dKernels.WeightGrad(s, px.P, pg.P, gw.P);
+                Assert.DoesNotContain(y.ToArray(), double.IsNaN);
+                Assert.DoesNotContain(gx.ToArray(), double.IsNaN);
+                Assert.DoesNotContain(gw.ToArray(), double.IsNaN);
+                Assert.True(double.IsFinite(y.ToArray()[0]), "the upper left tap of the upper left pixel is padding");
+                // Row 0 and column 0 of the kernel are padding to pixel (0, 0), the rest sees it.
+                Assert.Equal([0, 0, 0, 0, 1, 1, 0, 1, 1], gw.ToArray()[..9].Select(v => double.IsInfinity(v) ? 1 : v));
+            }
+    }
+
+    [Fact]
     public void Neither_threads_nor_what_ran_before_change_a_bit()
     {
         foreach (var s in Shapes.Concat(Strided))
@@ -131,14 +164,14 @@ public sealed unsafe class ConvAlgorithmTests
         return [.. to.ToArray().Select(T.CreateChecked)];
     }
 
-    private static T[] Weights<T, TVec, TLanes>(ConvShape s)
+    private static T[] Weights<T, TVec, TLanes>(ConvShape s, bool margins = true)
         where T : unmanaged, IFloatingPointIeee754<T>
         where TVec : unmanaged
         where TLanes : struct, ILanes<T, TVec>
     {
         using Buf<T> x = new(Random(s.Batch * s.Channels * s.InPixels, 1)), gy = new(Random(s.Batch * s.Filters * s.OutPixels, 2));
         using Buf<T> gw = new(s.WeightCount);
-        ConvWeights<T, TVec, TLanes>.Run(s, x.P, gy.P, gw.P);
+        ConvWeights<T, TVec, TLanes>.Run(s, WeightPlan.Of(s, margins), x.P, gy.P, gw.P);
         return [.. gw.ToArray().Select(T.CreateChecked)];
     }
 

@@ -108,7 +108,7 @@ public sealed class OpBenchTests(ITestOutputHelper output)
     {
         using StringWriter text = new(), error = new();
         Assert.Equal(0, App.Run(["bench", "bdn", "--filter", "*recorded-add*", "--job", "dry"], text, error));
-        Assert.Equal(1, App.Run(["bench", "bdn", "--filter", "*no-such-row*", "--job", "dry"], text, error));
+        Assert.Equal(2, App.Run(["bench", "bdn", "--filter", "*no-such-row*", "--job", "dry"], text, error));
         Assert.Equal(2, App.Run(["bench", "bdn", "--job", "shrt"], text, error));
         Assert.Equal("job: 'shrt' is not known; there are dry, short, medium, long. Did you mean 'short'?", error.ToString().TrimEnd());
     }

@@ -38,5 +38,5 @@ internal static class WorkloadTable
     /// <summary>Those of a comma-separated list, or all.</summary>
     /// <exception cref="UsageException">A name is unknown.</exception>
     public static IReadOnlyList<WorkloadRow> Select(string? list) => list is null ? All
-        : [.. list.Split(',').Select(n => All.FirstOrDefault(w => w.Name == n) ?? throw Native.Methods.Unknown.Name("workload", n, [.. All.Select(w => w.Name)]))];
+        : [.. list.Split(',').Distinct(StringComparer.Ordinal).Select(n => All.FirstOrDefault(w => w.Name == n) ?? throw Native.Methods.Unknown.Name("workload", n, [.. All.Select(w => w.Name)]))];
 }
