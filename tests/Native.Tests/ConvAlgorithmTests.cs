@@ -67,7 +67,8 @@ public sealed unsafe class ConvAlgorithmTests
     [Fact]
     public void Weight_gradients_give_the_same_bits_at_both_widths()
     {
-        foreach (var s in Shapes.Concat(Strided))
+        // The last has the most partial sums there are, more than lanes of the narrow vectors.
+        foreach (var s in Shapes.Concat(Strided).Append(new(64, 8, 14, 14, 16, 3, 3, PadH: 1, PadW: 1)))
         {
             Same(Weights<float, Vector512<float>, F32x16>(s), Weights<float, Vector256<float>, F32x8>(s), $"f32 {s}");
             Same(Weights<double, Vector512<double>, F64x8>(s), Weights<double, Vector256<double>, F64x4>(s), $"f64 {s}");
