@@ -57,7 +57,7 @@ internal static unsafe class Launch
         cuda.MakeCurrent();
         fixed (TArgs* pointer = &arguments)
             cuda.Check(cuda.Driver.LaunchKernel(function, grid, state.Stream, pointer, sizeof(TArgs)), kernel.Name);
-        if (Env.Sync.Value)
+        if (Env.Sync.Value && !state.IsCapturing)
             cuda.Check(cuda.Driver.StreamSynchronize(state.Stream), kernel.Name);
     }
 
@@ -80,6 +80,7 @@ internal static unsafe class Launch
         t.CheckAlive("read");
         if (t.Device.IsCpu)
             throw new KernelException($"{t.Describe()} was handed to a kernel of a GPU. Move it with .To(device).");
+        GraphCapture.Touch(t);
         return t.Storage.Pointer + (nint)(t.Layout.Offset * t.DType.Size());
     }
 }
