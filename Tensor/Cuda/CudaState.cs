@@ -96,7 +96,7 @@ internal sealed unsafe class CudaState
         public nint TryAllocate(long bytes)
         {
             if (state.Recording is { } capture)
-                throw capture.Forbidden($"memory: {bytes} bytes are needed that no earlier run needed", "A body must do the same at every run; if it settles later, raise warmup.");
+                throw capture.Forbidden($"memory: {bytes} bytes are needed that no earlier run needed", GraphCapture.SameAtEveryRun);
             Cuda.MakeCurrent();
             var result = Cuda.Driver.MemAlloc(out nint pointer, Math.Max(bytes, 1));
             if (result == CudaResult.OutOfMemory)

@@ -11,6 +11,9 @@ internal delegate void StepValues(Span<byte> values);
 /// </summary>
 internal sealed class GraphCapture(string name, CudaState state, int capacity)
 {
+    /// <summary>What a body did not do.</summary>
+    public const string SameAtEveryRun = "A body must do the same at every run; if it settles later, raise warmup.";
+
     // Numbers of different ops start on different doubles; the largest vector load is 16 bytes.
     private const int Alignment = 16;
 
@@ -68,7 +71,7 @@ internal sealed class GraphCapture(string name, CudaState state, int capacity)
             return 0;
         }
         if (_used > _values.Length)
-            throw new UsageException($"graph '{name}': the recorded run declares {_used} bytes of step values, its warm-up runs {_values.Length}. A body must do the same at every run.");
+            throw new UsageException($"graph '{name}': the recorded run declares {_used} bytes of step values, its warm-up runs {_values.Length}. {SameAtEveryRun}");
         _each.Add((at, bytes, fill));
         Compute(fill, _values.AsSpan(at, bytes));
         return Block + at;

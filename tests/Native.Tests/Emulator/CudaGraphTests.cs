@@ -115,6 +115,7 @@ public sealed class CudaGraphTests
     [InlineData("from", "write: 4 bytes of the host are copied to the device, and would be the same at every replay, inside graph 'step'")]
     [InlineData("more", "memory: 4096 bytes are needed that no earlier run needed inside graph 'step'")]
     [InlineData("values", "graph 'step': the recorded run declares 32 bytes of step values, its warm-up runs 16")]
+    [InlineData("kernel", "kernel: random_uniform for f32 is used for the first time inside graph 'step'")]
     [InlineData("nested", "replay: graph 'inner' is replayed inside graph 'step'")]
     public void What_no_graph_can_repeat_is_refused_and_the_device_goes_on(string act, string message) => OpKit.OnFreshThread(() =>
     {
@@ -144,6 +145,10 @@ public sealed class CudaGraphTests
                     break;
                 case "more":
                     Tensor.Zeros([run == 3 ? 1024 : 4], device: Emu);
+                    break;
+                case "kernel":
+                    if (run == 3)
+                        new CudaBackend(HostCompiler.Shared, () => throw new DeviceException("none")).Load(CudaDevice.Open(Emu), Kernel("random_uniform"), DType.F32, 0);
                     break;
                 case "values":
                     for (int i = 0; i < (run == 3 ? 2 : 1); i++)
@@ -236,6 +241,8 @@ public sealed class CudaGraphTests
         Assert.Equal(0, graph.Nodes);
         OpKit.OnFreshThread(() => Assert.Contains("belongs to the thread", Assert.Throws<UsageException>(graph.Replay).Message, StringComparison.Ordinal));
     });
+
+    private static CudaKernel Kernel(string name) => KernelCatalog.Families().SelectMany(f => f.Launched).First(k => k.Name == name);
 
     private sealed record Training(Module Net, Optimizer Optimizer, Generator[] Generators, Func<Tensor, Tensor, Tensor> Step, Action<long> Before);
 
