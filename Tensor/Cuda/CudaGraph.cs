@@ -30,7 +30,7 @@ public sealed class CudaGraph : IDisposable
     private StepUpload? _upload;
     private List<(Storage Storage, int Generation)> _used = [];
     private List<Storage> _written = [];
-    private nint _executable;
+    private nint _executable, _former;
     private int _runs, _capacity = 1;
     private bool _disposed;
 
@@ -101,6 +101,8 @@ public sealed class CudaGraph : IDisposable
     /// <summary>Forgets the recording, so that the next replays warm up and record again: after a network has grown, for example.</summary>
     public void Reset()
     {
+        if (_executable != 0)
+            (_former, _executable) = (_executable, 0);
         Forget();
         _runs = 0;
     }
@@ -112,6 +114,8 @@ public sealed class CudaGraph : IDisposable
             return;
         _disposed = true;
         Forget();
+        if (_former != 0)
+            _state!.Cuda.Driver.GraphExecDestroy(_former);
         FreeOutputs();
         _pool?.Close();
     }
@@ -155,7 +159,7 @@ public sealed class CudaGraph : IDisposable
             if (graph == 0)
                 throw new UsageException($"{this}: the driver gave the recording up. Run the body with NATIVE_SYNC=1 outside a graph to find what it does.");
             cuda.Check(cuda.Driver.GraphGetNodeCount(graph, out long nodes), "counting a graph's nodes");
-            cuda.Check(cuda.Driver.GraphInstantiate(out _executable, graph), $"instantiating graph '{_name}'");
+            _executable = Instantiate(cuda, graph);
             (_capture, Nodes) = (capture, nodes);
             (_used, _written) = capture.Outside();
         }
@@ -170,6 +174,21 @@ public sealed class CudaGraph : IDisposable
                 cuda.Driver.GraphDestroy(graph);
         }
         Launch(fresh: true);
+    }
+
+    // A new recording of the same kernels takes the place of the former one; of others it has to be prepared anew, which takes the driver longer.
+    private nint Instantiate(CudaDevice cuda, nint graph)
+    {
+        nint former = _former;
+        _former = 0;
+        if (former != 0)
+        {
+            if (cuda.Driver.GraphExecUpdate(former, graph) == CudaResult.Success)
+                return former;
+            cuda.Driver.GraphExecDestroy(former);
+        }
+        cuda.Check(cuda.Driver.GraphInstantiate(out nint executable, graph), $"instantiating graph '{_name}'");
+        return executable;
     }
 
     // The values of the recorded run were computed while it was recorded.
