@@ -13,6 +13,7 @@ internal sealed unsafe class CudaState
         device.Check(device.Driver.StreamCreate(out nint stream), "creating a stream");
         Stream = stream;
         Allocator = new CachingAllocator(new Memory(device, stream), owner);
+        device.CountThread();
     }
 
     public CudaDevice Cuda { get; }
@@ -20,6 +21,20 @@ internal sealed unsafe class CudaState
     public nint Stream { get; }
 
     public CachingAllocator Allocator { get; }
+
+    /// <summary>What was queued last, for messages.</summary>
+    public LaunchRing Launches { get; } = new();
+
+    /// <summary>Whether what is queued is being recorded: the host may neither read nor wait. Asks the driver.</summary>
+    public bool Capturing
+    {
+        get
+        {
+            Cuda.MakeCurrent();
+            Cuda.Check(Cuda.Driver.StreamIsCapturing(Stream, out bool capturing), "asking for a capture");
+            return capturing;
+        }
+    }
 
     /// <summary>What the assembly above keeps with a stream: its handle of matrix products.</summary>
     public object? Attached { get; set; }
@@ -56,6 +71,7 @@ internal sealed unsafe class CudaState
         if (bytes == 0)
             return;
         Cuda.MakeCurrent();
+        Launches.Add("copy", null, default);
         Cuda.Check(Cuda.Driver.MemcpyDtoDAsync(to, from, bytes, Stream), "copying on the device");
     }
 
@@ -77,8 +93,8 @@ internal sealed unsafe class CudaState
         public void Free(nint pointer, long bytes)
         {
             // From the finalizer there is nobody to tell; on the owner's thread a failure here repeats what a launch has reported before.
-            device.MakeCurrent();
-            device.Driver.MemFree(pointer);
+            if (device.TryMakeCurrent())
+                device.Driver.MemFree(pointer);
         }
 
         public void Fill(nint pointer, long bytes, byte value)
