@@ -23,9 +23,10 @@ internal static class DriverKit
     }
 
     /// <summary>The emulated driver behind one that can be made to fail.</summary>
-    public static (Device Device, FaultyDriver Driver) Faulty()
+    /// <param name="blas">Its matrix products; null for the host's.</param>
+    public static (Device Device, FaultyDriver Driver) Faulty(ICudaBlas? blas = null)
     {
         var driver = new FaultyDriver(EmulatedDriver.Shared);
-        return (Over(driver, new CudaBackend(HostCompiler.Shared, () => new HostBlas(EmulatedDriver.Queue))), driver);
+        return (Over(driver, new CudaBackend(HostCompiler.Shared, () => blas ?? new HostBlas(EmulatedDriver.Queue))), driver);
     }
 }

@@ -135,6 +135,43 @@ public sealed class LaunchErrorTests
     });
 
     [NeedsFact(GpuKit.Gxx)]
+    public void A_product_that_fails_for_an_earlier_launch_says_so() => OpKit.OnFreshThread(() =>
+    {
+        var blas = new NullDriver();
+        var (device, driver) = DriverKit.Faulty(blas);
+        Tensor x = Tensor.Ones([4, 3], device: device), y = x * x;
+        _ = y.MatMul(x.T);
+        // cuBLAS has noticed that something is wrong, and cannot tell what.
+        blas.Product = BlasStatus.ExecutionFailed;
+        driver.FailAt("StreamSynchronize", 1, CudaResult.IllegalAddress);
+        var e = Assert.Throws<CudaException>(() => y.MatMul(x.T));
+        Assert.Contains("first seen after cublas_gemm_f32", e.Message, StringComparison.Ordinal);
+        Assert.Equal("cublas_gemm_f32 f32[4,4], f32[4,3], f32[3,4] strides [1,3]", e.Launches[0]);
+        Assert.Throws<DeviceException>(() => y.MatMul(x.T));
+    });
+
+    [NeedsFact(GpuKit.Gxx)]
+    public void A_product_that_cuBLAS_refuses_is_cuBLASs_error() => OpKit.OnFreshThread(() =>
+    {
+        var blas = new NullDriver { Product = BlasStatus.NotSupported };
+        var (device, _) = DriverKit.Faulty(blas);
+        Tensor x = Tensor.Ones([4, 3], device: device);
+        Assert.Contains("CUBLAS_STATUS_NOT_SUPPORTED", Assert.Throws<KernelException>(() => x.MatMul(x.T)).Message, StringComparison.Ordinal);
+        Assert.Equal(1, x.ToArray<float>()[0]);
+    });
+
+    [NeedsFact(GpuKit.Gxx)]
+    public void NATIVE_SYNC_waits_for_products_too() => OpKit.OnFreshThread(() =>
+    {
+        using var sync = Env.Sync.Override(true);
+        var (device, driver) = DriverKit.Faulty();
+        Tensor x = Tensor.Ones([4, 3], device: device);
+        driver.FailAt("StreamSynchronize", 1, CudaResult.IllegalAddress);
+        Assert.StartsWith($"{device}: cublas_gemm_f32 f32[4,4], f32[4,3], f32[3,4] strides [1,3] failed: {Illegal}; launched at LaunchErrorTests.cs:",
+            Assert.Throws<CudaException>(() => x.MatMul(x.T)).Message, StringComparison.Ordinal);
+    });
+
+    [NeedsFact(GpuKit.Gxx)]
     public void Two_threads_one_story() => OpKit.OnFreshThread(() =>
     {
         var (device, driver) = DriverKit.Faulty();

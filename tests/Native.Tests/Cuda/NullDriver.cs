@@ -8,6 +8,9 @@ internal sealed unsafe class NullDriver : ICudaDriver, IKernelCompiler, ICudaBla
 {
     private nint _next = 1 << 20;
 
+    /// <summary>What products return.</summary>
+    public BlasStatus Product { get; set; }
+
     /// <summary>Kernels queued so far, those of the BLAS included.</summary>
     public long Launches { get; private set; }
 
@@ -103,21 +106,21 @@ internal sealed unsafe class NullDriver : ICudaDriver, IKernelCompiler, ICudaBla
     public BlasStatus SetPointerMode(nint handle, BlasPointerMode mode) => 0;
     public BlasStatus SetWorkspace(nint handle, nint pointer, long bytes) => 0;
 
-    public BlasStatus Sgemm(nint handle, BlasOp opA, BlasOp opB, int m, int n, int k, float* alpha, float* a, int lda, float* b, int ldb, float* beta, float* c, int ldc) => Product();
+    public BlasStatus Sgemm(nint handle, BlasOp opA, BlasOp opB, int m, int n, int k, float* alpha, float* a, int lda, float* b, int ldb, float* beta, float* c, int ldc) => Queued();
 
     public BlasStatus Dgemm(nint handle, BlasOp opA, BlasOp opB, int m, int n, int k, double* alpha, double* a, int lda, double* b, int ldb, double* beta, double* c, int ldc) =>
-        Product();
+        Queued();
 
     public BlasStatus SgemmStridedBatched(nint handle, BlasOp opA, BlasOp opB, int m, int n, int k, float* alpha, float* a, int lda, long strideA,
-        float* b, int ldb, long strideB, float* beta, float* c, int ldc, long strideC, int batch) => Product();
+        float* b, int ldb, long strideB, float* beta, float* c, int ldc, long strideC, int batch) => Queued();
 
     public BlasStatus DgemmStridedBatched(nint handle, BlasOp opA, BlasOp opB, int m, int n, int k, double* alpha, double* a, int lda, long strideA,
-        double* b, int ldb, long strideB, double* beta, double* c, int ldc, long strideC, int batch) => Product();
+        double* b, int ldb, long strideB, double* beta, double* c, int ldc, long strideC, int batch) => Queued();
 
-    private BlasStatus Product()
+    private BlasStatus Queued()
     {
         Launches++;
-        return 0;
+        return Product;
     }
 
     private static CudaResult Give<T>(out T place, T value)
