@@ -58,6 +58,15 @@ internal sealed class Ambient
             if (ReferenceEquals(state.Cuda.Device, device))
                 return state;
         }
+        return OpenCuda(device);
+    }
+
+    /// <summary>The same where it has been made; null where this thread has not used the device.</summary>
+    public CudaState? TryCuda(Device device) => Array.Find(_cuda, s => ReferenceEquals(s.Cuda.Device, device));
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private CudaState OpenCuda(Device device)
+    {
         var made = new CudaState(CudaDevice.Open(device), this);
         _cuda = [.. _cuda, made];
         return made;
