@@ -88,5 +88,13 @@ internal sealed unsafe class CudaState
             device.MakeCurrent();
             device.Check(device.Driver.MemsetD8Async(pointer, value, bytes, stream), "filling memory");
         }
+
+        public void Limit(nint pointer, long bytes, long capacity)
+        {
+            if (device.Driver is IMemoryGuard guard)
+                guard.Limit(pointer, bytes, stream);
+            else
+                Fill(pointer + (nint)bytes, capacity - bytes, 0xFF);
+        }
     }
 }
