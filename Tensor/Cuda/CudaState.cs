@@ -134,5 +134,13 @@ internal sealed unsafe class CudaState
             Cuda.MakeCurrent();
             Cuda.Check(Cuda.Driver.MemsetD8Async(pointer, value, bytes, state.Stream), "filling memory");
         }
+
+        public void Limit(nint pointer, long bytes, long capacity)
+        {
+            if (Cuda.Driver is IMemoryGuard guard)
+                guard.Limit(pointer, bytes, state.Stream);
+            else
+                Fill(pointer + (nint)bytes, capacity - bytes, 0xFF);
+        }
     }
 }
