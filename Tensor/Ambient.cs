@@ -73,6 +73,9 @@ internal sealed class Ambient
 
     public Watch Watch { get; set; }
 
+    /// <summary>Whether products and convolutions in f32 on a GPU may round their factors to tf32, for its tensor cores.</summary>
+    public bool Tf32 { get; set; } = Env.Tf32.Value;
+
     // One order for the whole process, because a graph may be begun on one thread and finished on another.
     private static long sequence;
 
