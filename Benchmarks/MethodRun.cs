@@ -27,7 +27,7 @@ internal static class MethodRun
         var seeds = new SeedStreams(spec.Seed);
         var stream = TaskStream.SplitDigits(spec.Stream, train, test, spec.Scenario, spec.ShuffleClasses ? seeds.Order : null);
         using var method = spec.Method.Create(stream, seeds, options);
-        var result = new Trainer(stream, spec.Training).Run(method, spec.Method.Joint, seeds.Batch, progress, cancel);
+        var result = new Trainer(stream, spec.Training).Run(method, spec.Method.Joint, seeds.Batch, progress, cancel: cancel);
         return new RunRecord(spec, stream, options, result, Metrics.All(result.Matrix, spec.Scenario), method.ParameterCount, method.StorageBits);
     }
 
