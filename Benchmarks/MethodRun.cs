@@ -26,7 +26,7 @@ internal static class MethodRun
         var options = spec.Method.Configure(spec.Settings);
         var seeds = new SeedStreams(spec.Seed);
         using var method = spec.Method.Create(stream, seeds, options);
-        var result = new Trainer(stream, spec.Training).Run(method, spec.Method.Joint, seeds.Batch, progress, cancel);
+        var result = new Trainer(stream, spec.Training).Run(method, spec.Method.Joint, seeds.Batch, progress, cancel: cancel);
         return new RunRecord(spec, stream, options, result, Metrics.All(result.Matrix, spec.Scenario), method.ParameterCount, method.StorageBits);
     }
 
