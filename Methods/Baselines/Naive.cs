@@ -40,5 +40,8 @@ public sealed class Naive(TaskStream stream, SeedStreams seeds, NaiveOptions opt
     public Tensor Predict(Tensor images, StreamTask? task) => _learner.Logits(images);
 
     /// <inheritdoc/>
+    public void Persist(RunState state) => _learner.Persist(state, "learner");
+
+    /// <inheritdoc/>
     public void Dispose() => _learner.Dispose();
 }
