@@ -47,5 +47,13 @@ public sealed class Er(TaskStream stream, SeedStreams seeds, ErOptions options) 
     public Tensor Predict(Tensor images, StreamTask? task) => _learner.Logits(images);
 
     /// <inheritdoc/>
+    public void Persist(RunState state)
+    {
+        _learner.Persist(state, "learner");
+        _memory.Persist(state, "memory");
+        state.Number("task", ref _task);
+    }
+
+    /// <inheritdoc/>
     public void Dispose() => _learner.Dispose();
 }

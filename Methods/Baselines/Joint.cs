@@ -44,7 +44,15 @@ public sealed class Joint(TaskStream stream, SeedStreams seeds, JointOptions opt
     }
 
     /// <inheritdoc/>
-    public Tensor Predict(Tensor images, StreamTask? task) => _learner.Logits(images);
+    public Tensor Predict(Tensor images, StreamTask? task) => _learner.Predict(images);
+
+    /// <inheritdoc/>
+    public void Persist(RunState state)
+    {
+        _learner.Persist(state, "learner");
+        state.Number("step", ref _step);
+        state.Number("steps", ref _steps);
+    }
 
     /// <inheritdoc/>
     public void Dispose() => _learner.Dispose();

@@ -37,7 +37,10 @@ public sealed class Naive(TaskStream stream, SeedStreams seeds, NaiveOptions opt
     }
 
     /// <inheritdoc/>
-    public Tensor Predict(Tensor images, StreamTask? task) => _learner.Logits(images);
+    public Tensor Predict(Tensor images, StreamTask? task) => _learner.Predict(images);
+
+    /// <inheritdoc/>
+    public void Persist(RunState state) => _learner.Persist(state, "learner");
 
     /// <inheritdoc/>
     public void Dispose() => _learner.Dispose();

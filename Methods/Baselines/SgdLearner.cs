@@ -36,10 +36,10 @@ internal sealed class SgdLearner : IDisposable
     /// <summary>One step of plain gradient descent.</summary>
     public void Descend(Tensor loss) => Optimizer.Minimize(loss);
 
-    public void Persist(RunState state)
+    public void Persist(RunState state, string name)
     {
-        state.Module("net", Net);
-        state.Optimizer("sgd", Optimizer);
+        state.Module($"{name}.net", Net);
+        state.Optimizer($"{name}.optimizer", Optimizer);
     }
 
     public void Dispose()

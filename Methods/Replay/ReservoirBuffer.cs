@@ -8,7 +8,7 @@ namespace Native.Methods;
 public sealed class ReservoirBuffer
 {
     private readonly byte[] _pixels;
-    private readonly int[] _targets, _tasks, _scratch;
+    private readonly int[] _targets, _tasks, _scratch;     // _scratch: written anew by each draw
     private readonly int _imageSize;
     private readonly Generator _random;
 
@@ -64,6 +64,28 @@ public sealed class ReservoirBuffer
         Count = Math.Max(Count, (int)slot + 1);
         image.CopyTo(_pixels.AsSpan((int)slot * _imageSize, _imageSize));
         (_targets[slot], _tasks[slot]) = (target, task);
+    }
+
+    /// <summary>Describes what is kept and where the generator stands.</summary>
+    /// <exception cref="UsageException">The saved memory is larger than this one.</exception>
+    public void Persist(RunState state, string name)
+    {
+        long offered = Offered;
+        state.Number($"{name}.offered", ref offered);
+        var (pixels, targets, tasks) = (_pixels[..(Count * _imageSize)], _targets[..Count], _tasks[..Count]);
+        state.Bytes($"{name}.pixels", ref pixels);
+        state.Ints($"{name}.targets", ref targets);
+        state.Ints($"{name}.tasks", ref tasks);
+        state.Generator($"{name}.random", _random);
+        if (!state.Loading)
+            return;
+        if (targets.Length > Capacity || tasks.Length != targets.Length || pixels.Length != targets.Length * _imageSize)
+            throw new UsageException($"replay: a saved memory of {targets.Length} images in {pixels.Length} bytes does not fit one of {Capacity} images of {_imageSize} bytes. "
+                + "Continue a run with the options it was begun with.");
+        (Offered, Count) = (offered, targets.Length);
+        pixels.CopyTo(_pixels, 0);
+        targets.CopyTo(_targets, 0);
+        tasks.CopyTo(_tasks, 0);
     }
 
     /// <summary>
