@@ -1,3 +1,5 @@
+using Native.Nn;
+
 namespace Native.Methods;
 
 /// <summary>
