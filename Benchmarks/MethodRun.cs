@@ -18,16 +18,15 @@ internal sealed record RunRecord(
 /// <summary>Trains one method on one stream with one seed: the body of <c>run</c> and of each row of <c>suite</c>.</summary>
 internal static class MethodRun
 {
-    public static RunRecord Execute(RunSpec spec, ImageSet train, ImageSet test, Action<TrainerProgress>? progress, CancellationToken cancel)
+    public static RunRecord Execute(RunSpec spec, TaskStream stream, Action<TrainerProgress>? progress, CancellationToken cancel)
     {
         if (!spec.Method.Scenarios.Contains(spec.Scenario))
             throw new UsageException($"{spec.Method.Name}: the {spec.Scenario.Name()}-incremental scenario is not supported; there are "
                 + $"{string.Join(", ", spec.Method.Scenarios.Select(s => s.Name()))}.");
         var options = spec.Method.Configure(spec.Settings);
         var seeds = new SeedStreams(spec.Seed);
-        var stream = TaskStream.SplitDigits(spec.Stream, train, test, spec.Scenario, spec.ShuffleClasses ? seeds.Order : null);
         using var method = spec.Method.Create(stream, seeds, options);
-        var result = new Trainer(stream, spec.Training).Run(method, spec.Method.Joint, seeds.Batch, progress, cancel);
+        var result = new Trainer(stream, spec.Training).Run(method, spec.Method.Joint, seeds.Batch, progress, cancel: cancel);
         return new RunRecord(spec, stream, options, result, Metrics.All(result.Matrix, spec.Scenario), method.ParameterCount, method.StorageBits);
     }
 
@@ -49,7 +48,7 @@ internal static class MethodRun
         json.WritePropertyName("options");
         JsonSerializer.Serialize(json, run.Options, run.Options.GetType(), CamelCase);
         json.WriteStartObject("data");
-        foreach (var (key, set) in new[] { ("train", stream.Train), ("test", stream.Test) })
+        foreach (var (key, set) in new[] { ("train", stream.TrainItems), ("test", stream.TestItems) })
         {
             json.WriteStartObject(key);
             json.WriteString("name", set.Name);
