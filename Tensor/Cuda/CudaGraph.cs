@@ -22,7 +22,7 @@ public sealed class CudaGraph : IDisposable
     private readonly Ambient _owner = Ambient.Current;
     private readonly CudaState? _state;
     private readonly CachingAllocator? _pool;
-    private readonly string _where;
+    private readonly string _where, _ringName;
     private Tensor[] _outputs = [];
     private List<Tensor> _own = [];
     private GraphCapture? _capture;
@@ -38,7 +38,7 @@ public sealed class CudaGraph : IDisposable
     {
         if (warmup < 1)
             throw new UsageException($"graph '{name}': a body runs at least once before it is recorded, to make what it makes once; warmup = {warmup}.");
-        (_name, _body, _warmup, _where) = (name, body, warmup, where);
+        (_name, _body, _warmup, _where, _ringName) = (name, body, warmup, where, $"graph '{name}'");
         if (device.IsCpu)
             return;
         _state = _owner.Cuda(device);
@@ -114,8 +114,7 @@ public sealed class CudaGraph : IDisposable
             return;
         _disposed = true;
         Forget();
-        if (_former != 0)
-            _state!.Cuda.Driver.GraphExecDestroy(_former);
+        Destroy(_former);
         FreeOutputs();
         _pool?.Close();
     }
@@ -205,6 +204,7 @@ public sealed class CudaGraph : IDisposable
         }
         cuda.MakeCurrent();
         _upload!.Send(_capture!.Values);
+        _state.Launches.Add(_ringName, null, default);
         cuda.Check(cuda.Driver.GraphLaunch(_executable, _state.Stream), $"launching graph '{_name}'");
         foreach (var storage in _written)
             storage.BumpVersion();
@@ -252,10 +252,15 @@ public sealed class CudaGraph : IDisposable
         _outputs = [];
     }
 
+    private void Destroy(nint executable)
+    {
+        if (executable != 0 && _state!.Cuda.TryMakeCurrent())
+            _state.Cuda.Driver.GraphExecDestroy(executable);
+    }
+
     private void Forget()
     {
-        if (_executable != 0)
-            _state!.Cuda.Driver.GraphExecDestroy(_executable);
+        Destroy(_executable);
         (_executable, Nodes) = (0, 0);
         _upload?.Dispose();
         _upload = null;
