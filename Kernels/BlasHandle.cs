@@ -18,7 +18,7 @@ internal sealed class BlasHandle
         Handle = handle;
         // In this order: setting the stream resets the workspace.
         Blas.Check(Blas.SetStream(handle, state.Stream), "cublasSetStream");
-        _workspace = state.Allocator.Rent(WorkspaceBytes, scoped: false);
+        _workspace = state.Lasting.Rent(WorkspaceBytes, scoped: false);
         Blas.Check(Blas.SetWorkspace(handle, _workspace.Pointer, WorkspaceBytes), "cublasSetWorkspace");
     }
 
@@ -48,7 +48,7 @@ internal sealed class BlasHandle
     /// <summary>After cuBLAS has failed: often it only passes on what an earlier launch did, which the driver knows better and which is thrown then.</summary>
     public void Explain()
     {
-        if (!_state.Capturing)
-            _state.Synchronize();
+        if (!_state.IsRecording)
+            _state.Cuda.Check(_state.Cuda.Driver.StreamSynchronize(_state.Stream), "waiting for the device");
     }
 }

@@ -63,13 +63,13 @@ internal static unsafe class Launch
             Finish(state, result);
     }
 
-    /// <summary>After a launch that failed, or that is waited for (NATIVE_SYNC), unless it is being captured.</summary>
+    /// <summary>After a launch that failed, or that is waited for (NATIVE_SYNC), unless it is being recorded.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static void Finish(CudaState state, CudaResult result)
     {
         if (result != CudaResult.Success)
             state.Cuda.Check(result, $"launching {state.Launches.Texts[0]}");
-        if (Env.Sync.Value && !state.Capturing)
+        if (Env.Sync.Value && !state.IsRecording)
             state.Cuda.Check(state.Cuda.Driver.StreamSynchronize(state.Stream), "waiting for a launch");
     }
 
@@ -92,6 +92,7 @@ internal static unsafe class Launch
         t.CheckAlive("read");
         if (t.Device.IsCpu)
             throw new KernelException($"{t.Describe()} was handed to a kernel of a GPU. Move it with .To(device).");
+        GraphCapture.Touch(t);
         Ambient.Current.Cuda(t.Device).Launches.Operand(t.Layout, t.DType);
         return t.Storage.Pointer + (nint)(t.Layout.Offset * t.DType.Size());
     }
