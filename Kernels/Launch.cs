@@ -10,13 +10,19 @@ internal unsafe struct Strided
     public fixed int Strides[8];
 
     /// <summary>The layout of a tensor whose elements are addressed from its first.</summary>
-    public Strided(Layout layout)
+    public Strided(Layout layout) : this(layout, 0)
+    {
+    }
+
+    /// <summary>The same without some dims: those whose bit is set in a mask.</summary>
+    public Strided(Layout layout, uint without)
     {
         int rank = 0;
-        for (int d = 0; d < layout.Rank; d++)
+        ReadOnlySpan<long> dims = layout.Dims, strides = layout.Strides;
+        for (int d = 0; d < dims.Length; d++)
         {
-            int size = (int)layout.Dims[d], stride = (int)layout.Strides[d];
-            if (size == 1)
+            int size = (int)dims[d], stride = (int)strides[d];
+            if (size == 1 || (without >> d & 1) != 0)
                 continue;
             if (rank > 0 && Strides[rank - 1] == stride * size)
             {

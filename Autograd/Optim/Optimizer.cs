@@ -128,8 +128,15 @@ public abstract class Optimizer : IDisposable
         {
             Count(_plan.AsSpan(0, n), _slots);
             Update(_slots.AsMemory(0, n));
-            return;
         }
+        else
+        {
+            AdvanceEachReplay(n);
+        }
+    }
+
+    private void AdvanceEachReplay(int n)
+    {
         var plan = _plan[..n];
         var slots = _slots[..n];
         GraphCapture.Each(() => Count(plan, slots));
