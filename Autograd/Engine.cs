@@ -180,10 +180,26 @@ internal sealed class Engine
 
     private void Propagate(OpNode node)
     {
-        if ((_ambient.Watch & Watch.Mutate) == 0)
+        if ((_ambient.Watch & (Watch.Mutate | Watch.Debug)) == 0)
             node.Op.Propagate(node, this);
-        else
+        else if ((_ambient.Watch & Watch.Mutate) != 0)
             Mutation.Propagate(node, this);
+        else
+            PropagateNamed(node);
+    }
+
+    private void PropagateNamed(OpNode node)
+    {
+        string? outer = _ambient.Differentiating;
+        _ambient.Differentiating = node.Name;
+        try
+        {
+            node.Op.Propagate(node, this);
+        }
+        finally
+        {
+            _ambient.Differentiating = outer;
+        }
     }
 
     private static void ThrowReleased(OpNode node) =>
@@ -230,9 +246,10 @@ internal sealed class Engine
         }
         if (!_createGraph && sum.Storage.EngineRefs == 1 && sum.Storage.StackIndex >= _start && sum.IsContiguous && sum.Layout.SameShape(g.Layout))
         {
-            long start = (_ambient.Watch & Watch.Profile) != 0 ? Stopwatch.GetTimestamp() : 0;
+            bool watched = (_ambient.Watch & (Watch.Profile | Watch.Debug)) != 0;
+            long start = watched ? Stopwatch.GetTimestamp() : 0;
             Ops.Add.Kernel.Run(sum, sum, g);
-            if ((_ambient.Watch & Watch.Profile) != 0)
+            if (watched)
                 Profiler.Note("(sum of gradients)", start, 3 * sum.ByteSize);
             return sum;
         }

@@ -35,6 +35,11 @@ internal sealed class Globals
         var undo = new Undo();
         try
         {
+            var line = Profiler.Line;
+            Profiler.Line = ui.Error.WriteLine;
+            undo.Add(() => Profiler.Line = line);
+            if (DebugLines.On(1))
+                DebugLines.Print(1, $"cpu: {DoctorCommand.Processor()}, vectors of {DoctorCommand.Vectors()}, {Workers.Count} threads");
             if (parse.GetValue(_memLimit) is { } limit)
             {
                 if (limit is < 0 or > Env.MostMemory)
@@ -56,9 +61,6 @@ internal sealed class Globals
                 undo.Add(Env.Device.Override(Device.Parse(device).Name));
             if (parse.GetValue(_nanTrap))
                 undo.Add(NanTrap.Enable());
-            var line = Profiler.Line;
-            Profiler.Line = ui.Error.WriteLine;
-            undo.Add(() => Profiler.Line = line);
             return undo;
         }
         catch

@@ -35,7 +35,7 @@ internal sealed class BlasHandle
         _state.Cuda.MakeCurrent();
         foreach (var t in (ReadOnlySpan<Tensor>)[y, a, b])
             _state.Launches.Operand(t.Layout, t.DType);
-        _state.Launches.Add("cublas_gemm", y.DType, default);
+        _state.Note("cublas_gemm", y.DType, default);
     }
 
     /// <summary>After a product: waits for it where every launch is waited for.</summary>

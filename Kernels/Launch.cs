@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 
 namespace Native;
@@ -12,6 +13,15 @@ internal unsafe struct Strided
     /// <summary>The layout of a tensor whose elements are addressed from its first.</summary>
     public Strided(Layout layout) : this(layout, 0)
     {
+    }
+
+    /// <summary>Dims and strides, for NATIVE_DEBUG.</summary>
+    public override readonly string ToString()
+    {
+        var dims = new List<string>();
+        for (int d = 0; d < Rank; d++)
+            dims.Add($"{Dims[d]}:{Strides[d]}");
+        return $"[{string.Join(',', dims)}]";
     }
 
     /// <summary>The same without some dims: those whose bit is set in a mask.</summary>
@@ -53,7 +63,7 @@ internal static unsafe class Launch
     /// <param name="dtype">The element type it was compiled for.</param>
     /// <param name="grid">Blocks and threads; no block, no launch.</param>
     /// <param name="arguments">Twin of the kernel's struct: same fields, same order.</param>
-    public static void Run<TArgs>(Device device, CudaKernel kernel, DType dtype, CudaGrid grid, in TArgs arguments) where TArgs : unmanaged
+    public static void Run<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicFields)] TArgs>(Device device, CudaKernel kernel, DType dtype, CudaGrid grid, in TArgs arguments) where TArgs : unmanaged
     {
         if (grid.BlocksX <= 0)
             return;
@@ -61,7 +71,8 @@ internal static unsafe class Launch
         var cuda = state.Cuda;
         nint function = kernel.Function(CudaBackend.Of(cuda), cuda, dtype);
         cuda.MakeCurrent();
-        state.Launches.Add(kernel.Name, dtype, grid);
+        if (state.Note(kernel.Name, dtype, grid))
+            DebugLines.Print(4, LaunchArguments.Text(arguments));
         CudaResult result;
         fixed (TArgs* pointer = &arguments)
             result = cuda.Driver.LaunchKernel(function, grid, state.Stream, pointer, sizeof(TArgs));

@@ -13,6 +13,9 @@ internal enum Watch
     Leaks = 8,
     Debug = 16,
     Mutate = 32,
+
+    /// <summary>Every launch of a kernel is printed, and remembered with the line that asked.</summary>
+    Launches = 64,
 }
 
 /// <summary>
@@ -39,6 +42,8 @@ internal sealed class Ambient
             Watch |= Watch.Leaks;
         if (Env.Debug.Value >= 2)
             Watch |= Watch.Debug;
+        if (Env.Debug.Value >= 4)
+            Watch |= Watch.Launches;
     }
 
     public static Ambient Current
@@ -84,6 +89,9 @@ internal sealed class Ambient
 
     /// <summary>The graph whose body this thread runs, warming up or recording.</summary>
     public GraphCapture? Capture { get; set; }
+
+    /// <summary>Name of the node whose derivative is being computed, while lines are printed; else null.</summary>
+    public string? Differentiating { get; set; }
 
     // One order for the whole process, because a graph may be begun on one thread and finished on another.
     private static long sequence;

@@ -206,7 +206,7 @@ public sealed class CudaGraph : IDisposable
         }
         cuda.MakeCurrent();
         _upload!.Send(_capture!.Values);
-        _state.Launches.Add(_title, null, default);
+        _state.Note(_title, null, default);
         cuda.Check(cuda.Driver.GraphLaunch(_executable, _state.Stream), $"launching graph '{_name}'");
         foreach (var storage in _written)
             storage.BumpVersion();
