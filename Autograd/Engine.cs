@@ -28,6 +28,7 @@ internal sealed class Engine
     private readonly Tensor?[] _captured;
     private readonly HashSet<GradNode> _reached = new(ReferenceEqualityComparer.Instance);
     private readonly Engine? _outer = current;
+    private readonly GradNode? _outerNode = Ambient.Current.Differentiating;
     private Dictionary<Storage, int>? _uses;
 
     private Engine(bool createGraph, bool retainGraph, IReadOnlyList<Tensor>? targets, bool stopAtTargets = false)
@@ -156,6 +157,7 @@ internal sealed class Engine
             foreach (var (node, neededBy) in _stamped)
                 node.NeededBy = neededBy;
             current = _outer;
+            _ambient.Differentiating = _outerNode;
             _ambient.Recording = recording;
         }
     }
@@ -180,26 +182,11 @@ internal sealed class Engine
 
     private void Propagate(OpNode node)
     {
-        if ((_ambient.Watch & (Watch.Mutate | Watch.Debug)) == 0)
+        _ambient.Differentiating = node;
+        if ((_ambient.Watch & Watch.Mutate) == 0)
             node.Op.Propagate(node, this);
-        else if ((_ambient.Watch & Watch.Mutate) != 0)
-            Mutation.Propagate(node, this);
         else
-            PropagateNamed(node);
-    }
-
-    private void PropagateNamed(OpNode node)
-    {
-        string? outer = _ambient.Differentiating;
-        _ambient.Differentiating = node.Name;
-        try
-        {
-            node.Op.Propagate(node, this);
-        }
-        finally
-        {
-            _ambient.Differentiating = outer;
-        }
+            Mutation.Propagate(node, this);
     }
 
     private static void ThrowReleased(OpNode node) =>
@@ -246,10 +233,9 @@ internal sealed class Engine
         }
         if (!_createGraph && sum.Storage.EngineRefs == 1 && sum.Storage.StackIndex >= _start && sum.IsContiguous && sum.Layout.SameShape(g.Layout))
         {
-            bool watched = (_ambient.Watch & (Watch.Profile | Watch.Debug)) != 0;
-            long start = watched ? Stopwatch.GetTimestamp() : 0;
+            long start = _ambient.Watch == Watch.None ? 0 : Stopwatch.GetTimestamp();
             Ops.Add.Kernel.Run(sum, sum, g);
-            if (watched)
+            if (start != 0)
                 Profiler.Note("(sum of gradients)", start, 3 * sum.ByteSize);
             return sum;
         }

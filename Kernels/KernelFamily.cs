@@ -72,10 +72,11 @@ internal sealed partial class KernelFamily
             from--;
         while (to < lines.Length - 1 && lines[to] != "}" && !(lines[to].Contains('{') && lines[to].EndsWith('}')))
             to++;
-        // Rows of a generated program stand close together: the formula is the last line before the kernel that begins none.
-        if (lines[at].Contains('{'))
-            from = Math.Max(from, Array.FindLastIndex(lines, at - 1, l => !Entry().IsMatch(l)));
-        return string.Join('\n', lines[from..(to + 1)]);
+        if (!lines[at].Contains('{'))
+            return string.Join('\n', lines[from..(to + 1)]);
+        // A generated kernel is one line; the formula of its row is the nearest line above that is no kernel.
+        int formula = Array.FindLastIndex(lines, at, l => !Entry().IsMatch(l));
+        return $"{lines[formula]}\n{lines[at]}";
     }
 
     internal void Add(CudaKernel kernel)

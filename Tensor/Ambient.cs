@@ -90,8 +90,8 @@ internal sealed class Ambient
     /// <summary>The graph whose body this thread runs, warming up or recording.</summary>
     public GraphCapture? Capture { get; set; }
 
-    /// <summary>Name of the node whose derivative is being computed, while lines are printed; else null.</summary>
-    public string? Differentiating { get; set; }
+    /// <summary>The node whose derivative is being computed, for messages; null outside a backward pass.</summary>
+    public GradNode? Differentiating { get; set; }
 
     // One order for the whole process, because a graph may be begun on one thread and finished on another.
     private static long sequence;

@@ -37,7 +37,7 @@ internal static class DebugLines
         if (On(3))
         {
             string operands = string.Join(' ', inputs.ToArray().OfType<Tensor>().Select(Describe));
-            string within = Ambient.Current.Differentiating is { } node ? $", backward of {node}" : "", site = CallSite.Find();
+            string within = Ambient.Current.Differentiating is { } node ? $", backward of {node.Name}" : "", site = CallSite.Find();
             line += $"  {operands} -> {Describe(y)}{within}{(site.Length > 0 ? ", " : "")}{site}";
         }
         Print(2, line);

@@ -7,7 +7,7 @@ namespace Native.Tests;
 
 /// <summary>What the host does for an eager launch, above a driver that does nothing: at most one microsecond, the whole operation included.</summary>
 [Trait("Category", "Emulator")]
-[Collection(EmulatorCollection.Name)]
+[Collection(WorkersCollection.Name)]
 public sealed class HostOverheadTests(ITestOutputHelper output)
 {
     // Of many short batches the shortest is the one that nobody else on the machine disturbed.
