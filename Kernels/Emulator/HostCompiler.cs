@@ -12,10 +12,10 @@ namespace Native;
 internal sealed class HostCompiler(KernelCache cache) : IKernelCompiler
 {
     // -ffp-contract=off, as NVRTC's --fmad=false: a product and a sum stay two operations, on every device. -fwrapv: indices wrap as on a GPU.
-    // GNU's own linker: the script below is in its language.
+    // -fdata-sections and GNU's own linker: the script that gathers shared memory goes by names of sections, and is in its language.
     private static readonly string[] Fixed =
     [
-        "-x", "c++", "-std=c++17", "-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-fwrapv", "-Wall", "-Wextra", "-Werror",
+        "-x", "c++", "-std=c++17", "-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-fwrapv", "-fdata-sections", "-Wall", "-Wextra", "-Werror",
         "-Wno-unknown-pragmas", "-Wno-unused-function", "-Wno-unused-parameter", "-fuse-ld=bfd",
     ];
 
