@@ -21,6 +21,8 @@ public sealed class BrokenKernelTests
             ("args.y[i] = ", "args.y[i + 32] = ")),
         ["a read behind the end"] = new("matmul", "threads in order: result 0, element 4 is NaN", Product(3, 5, 2),
             ("bool in_a = row + i < args.m && k + ka < args.k;", "bool in_a = row + i < args.m && k + ka <= args.k;")),
+        ["an access that its address does not allow"] = new("copy", "copy_cast_f32: an access whose address is no multiple of 16, at device.cuh:", Cast,
+            ("    if (m == 4 && nat_is_packed<V, 4>(p))\n    {", "    if (m == 4)\n    {")),
         ["a wrong stride"] = new("upsample", "threads in order: result 0, element 16 is 8, should be 4", Upsample(4),
             ("int narrow = args.width / args.factor;", "int narrow = args.width;")),
         ["an element that nobody writes"] = new("gather", "threads in order: result 0, element 1 is -1 (ffffffffffffffff), should be 0", Extremes(3, 4),
@@ -69,6 +71,13 @@ public sealed class BrokenKernelTests
         var y = Tensor.Empty([4, 3], DType.F32, device);
         CopyKernels.Copy(Count([3, 4], device).T, y);
         return [y];
+    });
+
+    private static void Cast() => Emulated.SameBits("cast", device =>
+    {
+        Tensor room = Tensor.Zeros([9], DType.F32, device), y = room[1..];
+        CopyKernels.Cast(Tensor.Arange(0, 8, 1, DType.I32).To(device), y);
+        return [room];
     });
 
     private static void Differences() => Emulated.SameBits("differences", t => new DiffOp(0, adjoint: false).Apply(t[0]), [Emulated.Normal([7], DType.F32, "x")]);
