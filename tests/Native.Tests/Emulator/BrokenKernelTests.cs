@@ -23,6 +23,8 @@ public sealed class BrokenKernelTests
             ("bool in_a = row + i < args.m && k + ka < args.k;", "bool in_a = row + i < args.m && k + ka <= args.k;")),
         ["an access that its address does not allow"] = new("copy", "copy_cast_f32: an access whose address is no multiple of 16, at device.cuh:", Cast,
             ("    if (m == 4 && nat_is_packed<V, 4>(p))\n    {", "    if (m == 4)\n    {")),
+        ["an access that its address does not allow, beside barriers"] = new("reduce_ops", "reduce_sum_inner_f32: an access whose address is no multiple of 16, at ", Total,
+            ("    if (s.packed)\n    {", "    if (!s.partial)\n    {")),
         ["a wrong stride"] = new("upsample", "threads in order: result 0, element 16 is 8, should be 4", Upsample(4),
             ("int narrow = args.width / args.factor;", "int narrow = args.width;")),
         ["an element that nobody writes"] = new("gather", "threads in order: result 0, element 1 is -1 (ffffffffffffffff), should be 0", Extremes(3, 4),
@@ -79,6 +81,8 @@ public sealed class BrokenKernelTests
         CopyKernels.Cast(Tensor.Arange(0, 8, 1, DType.I32).To(device), y);
         return [room];
     });
+
+    private static void Total() => Emulated.Close("sum", t => t[0].Slice(0, 1, 1201).Sum(), [Emulated.Normal([1204], DType.F32, "x")], ulps: 8, scale: 1200);
 
     private static void Differences() => Emulated.SameBits("differences", t => new DiffOp(0, adjoint: false).Apply(t[0]), [Emulated.Normal([7], DType.F32, "x")]);
 
