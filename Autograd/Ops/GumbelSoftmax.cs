@@ -15,6 +15,8 @@ internal sealed class GumbelSoftmaxOp(double tau, bool hard, int dim) : Structur
         return hard ? [one, one] : [one];
     }
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of((hard ? 9 : 7) * x[0].Count, x, y);
+
     public override void Forward(Inputs x, Outputs y) => SoftmaxEntry.Gumbel(hard ? y[0] : null, hard ? y[1] : y[0], x[0], x[1], tau, dim);
 
     public override Saves SavesFor(Inputs x) => hard ? Saves.Output1 : Saves.Output0;
@@ -69,6 +71,8 @@ internal sealed class GumbelSoftmaxOp(double tau, bool hard, int dim) : Structur
 internal sealed class GumbelSoftmaxGradOp(double tau, int dim) : StructuredOp("gumbel_softmax_grad")
 {
     public override OutputSpecs Infer(Inputs x) => [new(Layout.Of(x[0].Shape), x[0].DType)];
+
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(5 * x[0].Count, x, y);
 
     public override void Forward(Inputs x, Outputs y) => SoftmaxEntry.GumbelGrad(y[0], x[0], x[1], tau, dim);
 

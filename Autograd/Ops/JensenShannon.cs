@@ -15,6 +15,8 @@ internal sealed class JensenShannonOp(bool fromMixture) : StructuredOp("jensen_s
         return [new(Layout.Of([x[0].Layout.Dims[0]]), x[0].DType)];
     }
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(24 * x[0].Count, x, y);
+
     public override void Forward(Inputs x, Outputs y) => DivergenceEntry.Forward(y[0], x[0], x[1], fromMixture);
 
     public override Saves SavesFor(Inputs x) => Saves.Input0 | Saves.Input1;
@@ -59,6 +61,8 @@ internal sealed class JensenShannonOp(bool fromMixture) : StructuredOp("jensen_s
 internal sealed class JensenShannonGradOp(bool fromMixture) : StructuredOp("jensen_shannon_grad")
 {
     public override OutputSpecs Infer(Inputs x) => [new(Layout.Of(x[0].Shape), x[0].DType), new(Layout.Of(x[0].Shape), x[0].DType)];
+
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of((fromMixture ? 42 : 32) * x[0].Count, x, y);
 
     public override void Forward(Inputs x, Outputs y) => DivergenceEntry.Grad(y[0], y[1], x[0], x[1], x[2], fromMixture);
 

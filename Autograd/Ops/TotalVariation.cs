@@ -11,6 +11,8 @@ internal sealed class TotalVariationOp(double down, double right) : StructuredOp
         return [new(Layout.Scalar, x[0].DType)];
     }
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(6 * x[0].Count, x, y);
+
     public override void Forward(Inputs x, Outputs y) => VariationEntry.Forward(y[0], x[0], down, right);
 
     public override Saves SavesFor(Inputs x) => Saves.Input0;
@@ -54,6 +56,8 @@ internal sealed class TotalVariationOp(double down, double right) : StructuredOp
 internal sealed class TotalVariationGradOp(double down, double right) : StructuredOp("total_variation_grad")
 {
     public override OutputSpecs Infer(Inputs x) => [new(Layout.Of(x[1].Shape), x[1].DType)];
+
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(10 * x[1].Count, x, y);
 
     public override void Forward(Inputs x, Outputs y) => VariationEntry.Grad(y[0], x[0], x[1], down, right);
 
