@@ -55,6 +55,7 @@ internal static unsafe class Launch
         var cuda = state.Cuda;
         nint function = kernel.Function(CudaBackend.Of(cuda), cuda, dtype);
         cuda.MakeCurrent();
+        state.Launches++;
         fixed (TArgs* pointer = &arguments)
             cuda.Check(cuda.Driver.LaunchKernel(function, grid, state.Stream, pointer, sizeof(TArgs)), kernel.Name);
         if (Env.Sync.Value)

@@ -21,6 +21,9 @@ internal sealed unsafe class CudaState
 
     public CachingAllocator Allocator { get; }
 
+    /// <summary>Kernels and products of matrices queued so far.</summary>
+    public long Launches { get; set; }
+
     /// <summary>What the assembly above keeps with a stream: its handle of matrix products.</summary>
     public object? Attached { get; set; }
 
