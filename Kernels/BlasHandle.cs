@@ -15,7 +15,7 @@ internal sealed class BlasHandle
         Handle = handle;
         // In this order: setting the stream resets the workspace.
         Blas.Check(Blas.SetStream(handle, state.Stream), "cublasSetStream");
-        _workspace = state.Allocator.Rent(WorkspaceBytes, scoped: false);
+        _workspace = state.Lasting.Rent(WorkspaceBytes, scoped: false);
         Blas.Check(Blas.SetWorkspace(handle, _workspace.Pointer, WorkspaceBytes), "cublasSetWorkspace");
     }
 

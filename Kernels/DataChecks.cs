@@ -10,7 +10,7 @@ internal static class DataChecks
     private static bool? _override;
 
     /// <summary>Whether entries read such data back from the device and check them before their kernels run.</summary>
-    public static bool Wanted(Device device) => _override ?? (device.Kind == DeviceKind.Emu || Env.Sync.Value);
+    public static bool Wanted(Device device) => _override ?? ((device.Kind == DeviceKind.Emu || Env.Sync.Value) && Ambient.Current.Capture is null);
 
     /// <summary>Another answer for this thread until the result is disposed.</summary>
     public static IDisposable Override(bool wanted)

@@ -58,7 +58,7 @@ internal static unsafe class Launch
         state.Launches++;
         fixed (TArgs* pointer = &arguments)
             cuda.Check(cuda.Driver.LaunchKernel(function, grid, state.Stream, pointer, sizeof(TArgs)), kernel.Name);
-        if (Env.Sync.Value)
+        if (Env.Sync.Value && !state.IsCapturing)
             cuda.Check(cuda.Driver.StreamSynchronize(state.Stream), kernel.Name);
     }
 
@@ -81,6 +81,7 @@ internal static unsafe class Launch
         t.CheckAlive("read");
         if (t.Device.IsCpu)
             throw new KernelException($"{t.Describe()} was handed to a kernel of a GPU. Move it with .To(device).");
+        GraphCapture.Touch(t);
         return t.Storage.Pointer + (nint)(t.Layout.Offset * t.DType.Size());
     }
 }

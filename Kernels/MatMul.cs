@@ -44,6 +44,8 @@ internal static unsafe class MatMulKernels
         long m = y.Layout.Dims[^2], n = y.Layout.Dims[^1], k = a.Layout.Dims[^1], batch = m * n == 0 ? 0 : y.Count / (m * n);
         if (batch == 0)
             return;
+        foreach (var t in (ReadOnlySpan<Tensor>)[y, a, b])
+            GraphCapture.Touch(t);
         T* py = y.Data<T>(), pa = a.Data<T>(), pb = b.Data<T>();
         var product = new Multiplier<T>(y.Device);
         if (batch == 1)

@@ -73,6 +73,9 @@ internal sealed class Ambient
 
     public Watch Watch { get; set; }
 
+    /// <summary>The graph whose body this thread runs, warming up or recording.</summary>
+    public GraphCapture? Capture { get; set; }
+
     // One order for the whole process, because a graph may be begun on one thread and finished on another.
     private static long sequence;
 

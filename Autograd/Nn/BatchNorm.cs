@@ -50,8 +50,9 @@ public sealed class BatchNorm : Module
     {
         if (!Training)
             return Functional.BatchNorm(x, RunningMean, RunningVar, Weight?.Value, Bias?.Value, training: false, eps: _eps);
-        double momentum = _momentum ?? 1.0 / (Batches.Item<long>() + 1);
-        var y = Functional.BatchNorm(x, RunningMean, RunningVar, Weight?.Value, Bias?.Value, training: true, momentum, _eps);
+        var y = _momentum is { } momentum
+            ? Functional.BatchNorm(x, RunningMean, RunningVar, Weight?.Value, Bias?.Value, training: true, momentum, _eps)
+            : Functional.BatchNormCumulative(x, RunningMean, RunningVar, Batches, Weight?.Value, Bias?.Value, _eps);
         if (!Ambient.Current.Recomputing)
             Batches.AddInPlace(1);
         return y;
