@@ -51,6 +51,28 @@ internal static class DeviceChecks
         }
     });
 
+    /// <summary>Steps of the reference workloads in a graph have the bits of the same steps without one, losses and parameters: warm-up, recording and replays.</summary>
+    public static void GraphsHaveTheBitsOfSteps(Device device, params string[] workloads) => OpKit.OnFreshThread(() =>
+    {
+        const int Steps = 6;
+        using var _ = Env.Device.Override(device.Name);
+        foreach (string name in workloads)
+        {
+            using Workload alone = WorkloadTests.Make(name, DType.F32), recorded = WorkloadTests.Make(name, DType.F32);
+            using var graph = CudaGraph.Capture(name, device, recorded.Step);
+            for (int i = 0; i < Steps; i++)
+            {
+                double[] expected = StepBench.Losses(alone);
+                graph.Replay();
+                if (OpKit.BitDifference([expected], OpKit.ToDoubles([graph.Output])) is { } difference)
+                    Assert.Fail($"{name}, step {i + 1}: {difference}");
+            }
+            Assert.True(graph.Nodes > 10, $"{name}: {graph.Nodes} nodes");
+            if (OpKit.BitDifference(OpKit.ToDoubles([.. alone.Parameters]), OpKit.ToDoubles([.. recorded.Parameters])) is { } drift)
+                Assert.Fail($"{name}, parameters after {Steps} steps: {drift}");
+        }
+    });
+
     /// <summary>Memory is back where it was when everything that was made is disposed: the pool's counters, and what the driver calls free.</summary>
     /// <param name="device">Where.</param>
     /// <param name="slack">Bytes that the driver may have taken for itself.</param>

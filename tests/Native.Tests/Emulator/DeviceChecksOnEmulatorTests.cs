@@ -7,12 +7,17 @@ namespace Native.Tests;
 [Collection(WorkersCollection.Name)]
 public sealed class DeviceChecksOnEmulatorTests
 {
+    // arm-cifar is arm-mnist's code with the network of resnet-train, and would take as long as all others together.
+    private static string[] Workloads => [.. WorkloadTable.All.Select(w => w.Name).Where(n => n != "arm-cifar")];
+
     [NeedsFact(GpuKit.Gxx)]
     public void Random_bits_are_the_cpus() => DeviceChecks.RandomBitsAreTheCpus(EmuKit.Device);
 
-    // arm-cifar is arm-mnist's code with the network of resnet-train, and would take as long as all others together.
     [NeedsFact(GpuKit.Gxx)]
-    public void Workloads_agree_with_the_cpu_and_repeat_to_the_bit() => DeviceChecks.WorkloadsAgreeAndRepeat(EmuKit.Device, [.. WorkloadTable.All.Select(w => w.Name).Where(n => n != "arm-cifar")]);
+    public void Workloads_agree_with_the_cpu_and_repeat_to_the_bit() => DeviceChecks.WorkloadsAgreeAndRepeat(EmuKit.Device, Workloads);
+
+    [NeedsFact(GpuKit.Gxx)]
+    public void Graphs_have_the_bits_of_steps() => DeviceChecks.GraphsHaveTheBitsOfSteps(EmuKit.Device, Workloads);
 
     [NeedsFact(GpuKit.Gxx)]
     public void Nothing_leaks() => DeviceChecks.NothingLeaks(EmuKit.Device, slack: 0, "arm-mnist", "dgm-mnist");

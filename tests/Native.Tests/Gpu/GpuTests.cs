@@ -37,6 +37,9 @@ public sealed class GpuTests
     public void Workloads_agree_with_the_cpu_and_repeat_to_the_bit() => DeviceChecks.WorkloadsAgreeAndRepeat(GpuFactAttribute.Device, Workloads);
 
     [GpuFact]
+    public void Graphs_have_the_bits_of_steps() => DeviceChecks.GraphsHaveTheBitsOfSteps(GpuFactAttribute.Device, Workloads);
+
+    [GpuFact]
     public void Nothing_leaks() => DeviceChecks.NothingLeaks(GpuFactAttribute.Device, Slack, Workloads);
 
     [GpuFact]
