@@ -47,7 +47,7 @@ internal static class StepsCommand
             throw new UsageException($"bench: --seconds must be above 0 and at most 3600; got {seconds}.");
         var device = Device.Default;
         if (graph && device.IsCpu)
-            throw new UsageException("bench: --graph needs a GPU; the cpu has no graphs. Add --device cuda:0, or emu:0.");
+            throw new UsageException(NoGraphs);
         var rows = WorkloadTable.Select(only);
         if (json is not null)
             AtomicFile.Probe(json);
@@ -91,7 +91,11 @@ internal static class StepsCommand
     private const string DeviceLegend = "ms: until a step is done, by the host's clock. GPU: between events before and after it, waits for the host included. Host: until the step has "
         + "queued its work. Of roof: the least time for each op's stated operations and bytes, summed, over the GPU's. ";
 
-    private static bool Tf32 => Env.All.Any(s => s.Name == "NATIVE_TF32" && s.Text == "True");
+    /// <summary>What --graph is answered on the cpu.</summary>
+    public const string NoGraphs = "bench: --graph needs a GPU; the cpu has no graphs. Add --device cuda:0, or emu:0.";
+
+    /// <summary>Whether matrix products and convolutions may round to tf32.</summary>
+    public static bool Tf32 => Env.All.Any(s => s.Name == "NATIVE_TF32" && s.Text == "True");
 
     private static void Print(Ui ui, Roof roof, IReadOnlyList<StepTiming> timings, string heading)
     {

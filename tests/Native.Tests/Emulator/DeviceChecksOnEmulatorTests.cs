@@ -17,7 +17,7 @@ public sealed class DeviceChecksOnEmulatorTests
     public void Workloads_agree_with_the_cpu_and_repeat_to_the_bit() => DeviceChecks.WorkloadsAgreeAndRepeat(EmuKit.Device, Workloads);
 
     [NeedsFact(GpuKit.Gxx)]
-    public void Graphs_have_the_bits_of_steps() => DeviceChecks.GraphsHaveTheBitsOfSteps(EmuKit.Device, Workloads);
+    public void Graphs_have_the_bits_of_steps() => DeviceChecks.GraphsHaveTheBitsOfSteps(EmuKit.Device, [.. Workloads.Where(n => n != "resnet-train")]);
 
     [NeedsFact(GpuKit.Gxx)]
     public void Nothing_leaks() => DeviceChecks.NothingLeaks(EmuKit.Device, slack: 0, "arm-mnist", "dgm-mnist");
