@@ -17,6 +17,8 @@ declare -A verdict
 order=()
 
 note() { verdict[$1]=$2; order+=("$1"); echo "== $1: $2"; }
+# The first line of a log that sounds like one, else the last.
+reason() { { grep -m 1 -aE 'unavailable|FAILED|not an option|Error|ERROR' "$1" || tail -n 1 "$1"; } | cut -c 1-160; }
 # run NAME COMMAND...: a log for each, the end of it on the screen, and a verdict.
 run() {
   local name=$1 start=$SECONDS code
@@ -25,7 +27,7 @@ run() {
   "$@" >"$out/$name.log" 2>&1
   code=$?
   tail -n 25 "$out/$name.log" | cut -c 1-400
-  if [ $code -eq 0 ]; then note "$name" "ok, $((SECONDS - start)) s"; else note "$name" "FAILED with $code, $((SECONDS - start)) s; see $name.log"; fi
+  if [ $code -eq 0 ]; then note "$name" "ok, $((SECONDS - start)) s"; else note "$name" "FAILED with $code, $((SECONDS - start)) s; see $name.log: $(reason "$out/$name.log")"; fi
   return $code
 }
 
@@ -34,7 +36,8 @@ stage_machine() {
   if command -v nvidia-smi >/dev/null 2>&1; then run nvidia-smi nvidia-smi -q && cp "$out/nvidia-smi.log" "$out/nvidia-smi.txt"
   else note nvidia-smi "FAILED: it is not on this machine's PATH"; fi
 }
-stage_doctor() { run doctor ./native doctor --device "$device"; }
+# Without --device, which would end it where there is none: it says what is missing.
+stage_doctor() { run doctor ./native doctor --libraries; }
 stage_tests() { NATIVE_REQUIRE_GPU=1 NATIVE_TEST_GPU=$device run tests ./tests --filter Category=Gpu; }
 # The machine's own NVRTC is another than the one the kernels were tested with.
 stage_compile() { CI=1 run compile ./tests --filter Category=Nvrtc; }
