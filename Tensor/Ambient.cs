@@ -58,6 +58,15 @@ internal sealed class Ambient
             if (ReferenceEquals(state.Cuda.Device, device))
                 return state;
         }
+        return OpenCuda(device);
+    }
+
+    /// <summary>The same where it has been made; null where this thread has not used the device.</summary>
+    public CudaState? TryCuda(Device device) => Array.Find(_cuda, s => ReferenceEquals(s.Cuda.Device, device));
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private CudaState OpenCuda(Device device)
+    {
         var made = new CudaState(CudaDevice.Open(device), this);
         _cuda = [.. _cuda, made];
         return made;
@@ -75,6 +84,9 @@ internal sealed class Ambient
 
     /// <summary>The graph whose body this thread runs, warming up or recording.</summary>
     public GraphCapture? Capture { get; set; }
+
+    /// <summary>Whether products and convolutions in f32 on a GPU may round their factors to tf32, for its tensor cores.</summary>
+    public bool Tf32 { get; set; } = Env.Tf32.Value;
 
     // One order for the whole process, because a graph may be begun on one thread and finished on another.
     private static long sequence;

@@ -78,7 +78,7 @@ internal static class StepsCommand
             ui.Line($"{name}: not in a graph. {error}");
         ui.Line((device.IsCpu ? $"of roof: stated operations over {roof.Gflops:F0} GFLOP/s, {roof.Threads} threads. " : DeviceLegend) + "Losses are finite"
             + (!check ? "; the comparison with f64 was left out." : "; those of the first step are within "
-            + string.Join(", ", rows.GroupBy(r => r.Tolerance).OrderBy(g => g.Key).Select(g => $"{g.Key:G1} ({string.Join(", ", g.Select(r => r.Name))})")) + " of the same step in f64."));
+            + string.Join(", ", rows.GroupBy(r => r.Bound(Tf32)).OrderBy(g => g.Key).Select(g => $"{g.Key:G1} ({string.Join(", ", g.Select(r => r.Name))})")) + " of the same step in f64."));
         if (json is not null)
         {
             AtomicFile.WriteJson(json, w => WriteJson(w, roof, timings, graphs, failed));
@@ -95,7 +95,7 @@ internal static class StepsCommand
     public const string NoGraphs = "bench: --graph needs a GPU; the cpu has no graphs. Add --device cuda:0, or emu:0.";
 
     /// <summary>Whether matrix products and convolutions may round to tf32.</summary>
-    public static bool Tf32 => Env.All.Any(s => s.Name == "NATIVE_TF32" && s.Text == "True");
+    public static bool Tf32 => Ambient.Current.Tf32;
 
     private static void Print(Ui ui, Roof roof, IReadOnlyList<StepTiming> timings, string heading)
     {

@@ -70,9 +70,9 @@ internal static class DeviceStepBench
         });
         double[][] first = run.WarmUp(seconds, cancel);
         var state = Ambient.Current.Cuda(device);
-        long launched = state.Launches;
+        long launched = state.Launches.Count;
         run.Step();
-        launched = state.Launches - launched;
+        launched = state.Launches.Count - launched;
         var (ops, work) = Count(run, roof);
         state.Allocator.ResetPeak();
         var timing = run.Time(seconds, cancel);

@@ -128,8 +128,9 @@ internal static class StepBench
         using var host = Env.Device.Override(Device.Cpu.Name);
         using var twin = row.Make(DType.F64, 0);
         double difference = Difference(losses, Losses(twin));
-        return difference <= row.Tolerance ? difference : throw new NumericException(
-            $"{row.Name}: the first step's losses differ from the same step in f64 by {difference:G3}, above {row.Tolerance:G1}. Its time means nothing until they agree.");
+        double tolerance = row.Bound(Ambient.Current.Tf32);
+        return difference <= tolerance ? difference : throw new NumericException(
+            $"{row.Name}: the first step's losses differ from the same step in f64 by {difference:G3}, above {tolerance:G1}. Its time means nothing until they agree.");
     }
 
     private static (int Ops, double Flops) Count(Workload workload)

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
-using System.Text;
 
 namespace Native;
 
@@ -13,11 +12,8 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
 {
     // Also the alignment that the real driver gives.
     private const int Guard = 256;
-    private const byte GuardByte = 0xA5;
 
-    // Guard words are looked at while other threads allocate and free: under one lock, or memory just freed would look written to.
-    private readonly Dictionary<nint, long> _blocks = [];
-    private readonly Lock _blocksLock = new();
+    private readonly ConcurrentDictionary<nint, long> _pinned = new();
     private readonly ConcurrentDictionary<nint, Module> _modules = new();
     private readonly ConcurrentDictionary<nint, Function> _functions = new();
     private long _handles = 0x1000;
@@ -72,6 +68,7 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
             CudaAttribute.WarpSize => 32,
             CudaAttribute.ComputeCapabilityMajor => 8,
             CudaAttribute.MultiprocessorCount => 2,
+            CudaAttribute.MemoryPoolsSupported => 1,
             _ => 0,
         };
         return CudaResult.Success;
@@ -89,7 +86,7 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
     {
         DeviceTotalMem(0, out total);
         lock (_blocksLock)
-            free = total - _blocks.Values.Sum();
+            free = total - _blocks.Values.Sum(b => b.Bytes);
         return CudaResult.Success;
     }
 
@@ -107,11 +104,11 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
         {
             return CudaResult.OutOfMemory;
         }
-        NativeMemory.Fill(block, Guard, GuardByte);
-        NativeMemory.Fill(block + Guard + bytes, Guard, GuardByte);
         pointer = (nint)(block + Guard);
+        FillGuard((nint)block, Guard);
+        FillGuard(pointer + (nint)bytes, Guard);
         lock (_blocksLock)
-            _blocks[pointer] = bytes;
+            _blocks[pointer] = new(bytes, bytes);
         return CudaResult.Success;
     }
 
@@ -119,43 +116,54 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
     {
         if (Forbidden("cuMemFree") is { } code)
             return code;
-        bool whole;
+        string? damage;
         lock (_blocksLock)
         {
-            if (!_blocks.Remove(pointer, out long bytes))
+            if (!_blocks.Remove(pointer, out var block))
                 return CudaResult.InvalidValue;
-            whole = Whole(pointer, bytes);
+            damage = Damage(pointer, block);
         }
         NativeMemory.AlignedFree((byte*)pointer - Guard);
-        return whole ? CudaResult.Success : Fail("memory was written beside an allocation");
+        return damage is null ? CudaResult.Success : Fail($"somebody wrote {damage}");
     }
+
+    // The streams run everything at once, so that the stream's order is the host's. The real driver would put an allocation into a graph that is being
+    // captured; nothing of ours does that, and it is refused.
+    public CudaResult MemAllocAsync(out nint pointer, long bytes, nint stream) => MemAlloc(out pointer, bytes);
+
+    public CudaResult MemFreeAsync(nint pointer, nint stream) => MemFree(pointer);
 
     public CudaResult MemHostAlloc(out nint pointer, long bytes)
     {
+        pointer = 0;
+        if (Forbidden("cuMemHostAlloc") is { } code)
+            return code;
         pointer = (nint)NativeMemory.AlignedAlloc((nuint)bytes, Guard);
+        _pinned[pointer] = bytes;
         return CudaResult.Success;
     }
 
     public CudaResult MemFreeHost(nint pointer)
     {
+        if (Forbidden("cuMemFreeHost") is { } code)
+            return code;
+        if (!_pinned.TryRemove(pointer, out _))
+            return CudaResult.InvalidValue;
         NativeMemory.AlignedFree((void*)pointer);
         return CudaResult.Success;
     }
 
-    public CudaResult MemcpyHtoDAsync(nint to, void* from, long bytes, nint stream)
-    {
-        if (Forbidden("a copy from pageable memory") is { } code)
-            return code;
-        Buffer.MemoryCopy(from, (void*)to, bytes, bytes);
-        return CudaResult.Success;
-    }
+    public CudaResult MemcpyHtoDAsync(nint to, void* from, long bytes, nint stream) => CopyHost((nint)from, to, (nint)from, bytes, stream, "a copy from pageable memory");
 
-    public CudaResult MemcpyDtoHAsync(void* to, nint from, long bytes, nint stream)
+    public CudaResult MemcpyDtoHAsync(void* to, nint from, long bytes, nint stream) => CopyHost((nint)to, (nint)to, from, bytes, stream, "a copy to pageable memory");
+
+    // Between the device and pinned memory a copy is work like any other; pageable memory would have to be waited for.
+    private CudaResult CopyHost(nint host, nint to, nint from, long bytes, nint stream, string pageable)
     {
-        if (Forbidden("a copy to pageable memory") is { } code)
+        bool pinned = _pinned.Any(p => host >= p.Key && host + bytes <= p.Key + p.Value);
+        if (!pinned && Forbidden(pageable) is { } code)
             return code;
-        Buffer.MemoryCopy((void*)from, to, bytes, bytes);
-        return CudaResult.Success;
+        return RecordOrRun(stream, () => Buffer.MemoryCopy((void*)from, (void*)to, bytes, bytes));
     }
 
     public CudaResult MemcpyDtoDAsync(nint to, nint from, long bytes, nint stream) =>
@@ -169,9 +177,23 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
         module = 0;
         if (Forbidden("cuModuleLoadData") is { } code)
             return code;
-        string path = Encoding.UTF8.GetString(image);
-        if (!NativeLibrary.TryLoad(path, out nint library))
-            return Fail($"{path} cannot be loaded", CudaResult.InvalidImage);
+        // A loader wants a file; once it is mapped, its name is of no more use.
+        string path = Path.Combine(Path.GetTempPath(), $"native-{Guid.NewGuid():N}.so");
+        nint library;
+        try
+        {
+            File.WriteAllBytes(path, image.ToArray());
+            if (!NativeLibrary.TryLoad(path, out library))
+                return Fail($"an image of {image.Length} bytes is no library of this machine", CudaResult.InvalidImage);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return Fail($"{path} cannot be written ({e.Message})", CudaResult.InvalidImage);
+        }
+        finally
+        {
+            File.Delete(path);
+        }
         module = Handle();
         _modules[module] = new Module(library, new Lock());
         return CudaResult.Success;
@@ -195,6 +217,19 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
     {
         value = attribute == CudaFunctionAttribute.MaxThreadsPerBlock ? 1024 : 0;
         return _functions.ContainsKey(function) ? CudaResult.Success : CudaResult.InvalidHandle;
+    }
+
+    public CudaResult FuncSetAttribute(nint function, CudaFunctionAttribute attribute, int value)
+    {
+        if (!_functions.ContainsKey(function))
+            return CudaResult.InvalidHandle;
+        bool settable = attribute switch
+        {
+            CudaFunctionAttribute.MaxDynamicSharedBytes => value is >= 0 and <= 96 << 10,
+            CudaFunctionAttribute.PreferredSharedCarveout => value is >= -1 and <= 100,
+            _ => false,
+        };
+        return settable ? CudaResult.Success : Fail($"{attribute} cannot be set to {value}", CudaResult.InvalidValue);
     }
 
     public CudaResult OccupancyMaxActiveBlocksPerMultiprocessor(out int blocks, nint function, int threads)
@@ -246,20 +281,8 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
         Interlocked.Increment(ref _launches);
         if (record.Error != null)
             return Fail($"{f.Name}: {Marshal.PtrToStringUTF8((nint)record.Error)}", CudaResult.LaunchFailed);
-        lock (_blocksLock)
-        {
-            foreach (var (pointer, bytes) in _blocks)
-            {
-                if (!Whole(pointer, bytes))
-                    return Fail($"{f.Name} wrote beside an allocation of {bytes} bytes", CudaResult.IllegalAddress);
-            }
-        }
-        return CudaResult.Success;
+        return Damage() is { } damage ? Fail($"{f.Name} wrote {damage}") : CudaResult.Success;
     }
-
-    private static bool Whole(nint pointer, long bytes) =>
-        !new ReadOnlySpan<byte>((byte*)pointer - Guard, Guard).ContainsAnyExcept(GuardByte)
-        && !new ReadOnlySpan<byte>((byte*)pointer + bytes, Guard).ContainsAnyExcept(GuardByte);
 
     private nint Handle() => (nint)Interlocked.Increment(ref _handles);
 

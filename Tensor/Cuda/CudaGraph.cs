@@ -22,7 +22,7 @@ public sealed class CudaGraph : IDisposable
     private readonly Ambient _owner = Ambient.Current;
     private readonly CudaState? _state;
     private readonly CachingAllocator? _pool;
-    private readonly string _where;
+    private readonly string _where, _ringName;
     private Tensor[] _outputs = [];
     private List<Tensor> _own = [];
     private GraphCapture? _capture;
@@ -30,7 +30,7 @@ public sealed class CudaGraph : IDisposable
     private StepUpload? _upload;
     private List<(Storage Storage, int Generation)> _used = [];
     private List<Storage> _written = [];
-    private nint _executable;
+    private nint _executable, _former;
     private int _runs, _capacity = 1;
     private bool _disposed;
 
@@ -38,7 +38,7 @@ public sealed class CudaGraph : IDisposable
     {
         if (warmup < 1)
             throw new UsageException($"graph '{name}': a body runs at least once before it is recorded, to make what it makes once; warmup = {warmup}.");
-        (_name, _body, _warmup, _where) = (name, body, warmup, where);
+        (_name, _body, _warmup, _where, _ringName) = (name, body, warmup, where, $"graph '{name}'");
         if (device.IsCpu)
             return;
         _state = _owner.Cuda(device);
@@ -101,6 +101,8 @@ public sealed class CudaGraph : IDisposable
     /// <summary>Forgets the recording, so that the next replays warm up and record again: after a network has grown, for example.</summary>
     public void Reset()
     {
+        if (_executable != 0)
+            (_former, _executable) = (_executable, 0);
         Forget();
         _runs = 0;
     }
@@ -112,6 +114,7 @@ public sealed class CudaGraph : IDisposable
             return;
         _disposed = true;
         Forget();
+        Destroy(_former);
         FreeOutputs();
         _pool?.Close();
     }
@@ -155,7 +158,7 @@ public sealed class CudaGraph : IDisposable
             if (graph == 0)
                 throw new UsageException($"{this}: the driver gave the recording up. Run the body with NATIVE_SYNC=1 outside a graph to find what it does.");
             cuda.Check(cuda.Driver.GraphGetNodeCount(graph, out long nodes), "counting a graph's nodes");
-            cuda.Check(cuda.Driver.GraphInstantiate(out _executable, graph), $"instantiating graph '{_name}'");
+            _executable = Instantiate(cuda, graph);
             (_capture, Nodes) = (capture, nodes);
             (_used, _written) = capture.Outside();
         }
@@ -172,6 +175,21 @@ public sealed class CudaGraph : IDisposable
         Launch(fresh: true);
     }
 
+    // A new recording of the same kernels takes the place of the former one; of others it has to be prepared anew, which takes the driver longer.
+    private nint Instantiate(CudaDevice cuda, nint graph)
+    {
+        nint former = _former;
+        _former = 0;
+        if (former != 0)
+        {
+            if (cuda.Driver.GraphExecUpdate(former, graph) == CudaResult.Success)
+                return former;
+            cuda.Driver.GraphExecDestroy(former);
+        }
+        cuda.Check(cuda.Driver.GraphInstantiate(out nint executable, graph), $"instantiating graph '{_name}'");
+        return executable;
+    }
+
     // The values of the recorded run were computed while it was recorded.
     private void Launch(bool fresh)
     {
@@ -186,6 +204,7 @@ public sealed class CudaGraph : IDisposable
         }
         cuda.MakeCurrent();
         _upload!.Send(_capture!.Values);
+        _state.Launches.Add(_ringName, null, default);
         cuda.Check(cuda.Driver.GraphLaunch(_executable, _state.Stream), $"launching graph '{_name}'");
         foreach (var storage in _written)
             storage.BumpVersion();
@@ -233,10 +252,15 @@ public sealed class CudaGraph : IDisposable
         _outputs = [];
     }
 
+    private void Destroy(nint executable)
+    {
+        if (executable != 0 && _state!.Cuda.TryMakeCurrent())
+            _state.Cuda.Driver.GraphExecDestroy(executable);
+    }
+
     private void Forget()
     {
-        if (_executable != 0)
-            _state!.Cuda.Driver.GraphExecDestroy(_executable);
+        Destroy(_executable);
         (_executable, Nodes) = (0, 0);
         _upload?.Dispose();
         _upload = null;

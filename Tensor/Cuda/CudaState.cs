@@ -16,6 +16,7 @@ internal sealed unsafe class CudaState
         Stream = stream;
         _owner = owner;
         Allocator = Lasting = NewPool();
+        device.CountThread();
     }
 
     public CudaDevice Cuda { get; }
@@ -28,13 +29,23 @@ internal sealed unsafe class CudaState
     /// <summary>The pool of what outlives every graph.</summary>
     public CachingAllocator Lasting { get; }
 
-    /// <summary>Whether this thread runs a body for a graph, warming up or recording.</summary>
-    public bool IsCapturing => _owner.Capture is not null;
-
     private GraphCapture? Recording => _owner.Capture is { Recording: true } capture ? capture : null;
 
-    /// <summary>Kernels and products of matrices queued so far.</summary>
-    public long Launches { get; set; }
+    /// <summary>What was queued last, for messages.</summary>
+    public LaunchRing Launches { get; } = new();
+
+    /// <summary>Whether the host may neither read nor wait: the body of a graph runs, or the driver records what is queued.</summary>
+    public bool Capturing
+    {
+        get
+        {
+            if (_owner.Capture is not null)
+                return true;
+            Cuda.MakeCurrent();
+            Cuda.Check(Cuda.Driver.StreamIsCapturing(Stream, out bool capturing), "asking for a capture");
+            return capturing;
+        }
+    }
 
     /// <summary>What the assembly above keeps with a stream: its handle of matrix products.</summary>
     public object? Attached { get; set; }
@@ -86,6 +97,7 @@ internal sealed unsafe class CudaState
         if (bytes == 0)
             return;
         Cuda.MakeCurrent();
+        Launches.Add("copy", null, default);
         Cuda.Check(Cuda.Driver.MemcpyDtoDAsync(to, from, bytes, Stream), "copying on the device");
     }
 
@@ -111,8 +123,8 @@ internal sealed unsafe class CudaState
         public void Free(nint pointer, long bytes)
         {
             // From the finalizer there is nobody to tell; on the owner's thread a failure here repeats what a launch has reported before.
-            Cuda.MakeCurrent();
-            Cuda.Driver.MemFree(pointer);
+            if (Cuda.TryMakeCurrent())
+                Cuda.Driver.MemFree(pointer);
         }
 
         public void Fill(nint pointer, long bytes, byte value)
@@ -121,6 +133,14 @@ internal sealed unsafe class CudaState
                 return;
             Cuda.MakeCurrent();
             Cuda.Check(Cuda.Driver.MemsetD8Async(pointer, value, bytes, state.Stream), "filling memory");
+        }
+
+        public void Limit(nint pointer, long bytes, long capacity)
+        {
+            if (Cuda.Driver is IMemoryGuard guard)
+                guard.Limit(pointer, bytes, state.Stream);
+            else
+                Fill(pointer + (nint)bytes, capacity - bytes, 0xFF);
         }
     }
 }

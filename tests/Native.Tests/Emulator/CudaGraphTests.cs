@@ -188,6 +188,29 @@ public sealed class CudaGraphTests
     });
 
     [NeedsFact(GpuKit.Gxx)]
+    public void A_step_that_grows_is_recorded_again() => OpKit.OnFreshThread(() =>
+    {
+        using var x = Owned(Tensor.Ones([4], device: Emu));
+        int terms = 1;
+        using var graph = CudaGraph.Capture("step", Emu, () =>
+        {
+            Tensor y = x;
+            for (int i = 0; i < terms; i++)
+                y += x;
+            return y;
+        });
+        foreach (int next in (int[])[1, 2, 2, 5])
+        {
+            terms = next;
+            graph.Reset();
+            graph.Reset();
+            for (int i = 0; i < 4; i++)
+                graph.Replay();
+            Assert.Equal(next + 1, graph.Output.ToArray<float>()[3]);
+        }
+    });
+
+    [NeedsFact(GpuKit.Gxx)]
     public void A_replay_is_a_change_that_backward_notices() => OpKit.OnFreshThread(() =>
     {
         using var scope = TensorScope.Begin("test");
@@ -202,9 +225,27 @@ public sealed class CudaGraphTests
     });
 
     [NeedsFact(GpuKit.Gxx)]
+    public void An_error_of_the_device_names_the_graph_and_disposal_is_silent() => OpKit.OnFreshThread(() =>
+    {
+        var (device, driver) = DriverKit.Faulty();
+        var x = Tensor.Ones([4], device: device);
+        using (var graph = CudaGraph.Capture("step", device, () => x + Tensor.Rand([4], new Generator(1), device: device)))
+        {
+            for (int i = 0; i < 4; i++)
+                graph.Replay();
+            driver.FailAt("GraphLaunch", 1, CudaResult.IllegalAddress);
+            Assert.Contains("first seen after graph 'step'", Assert.Throws<CudaException>(graph.Replay).Message, StringComparison.Ordinal);
+            Assert.Contains("lost to this process", Assert.Throws<DeviceException>(graph.Replay).Message, StringComparison.Ordinal);
+        }
+        x.Dispose();
+        Assert.Empty(driver.AfterLoss);
+    });
+
+    [NeedsFact(GpuKit.Gxx)]
     public void Its_memory_is_its_own_and_goes_back() => OpKit.OnFreshThread(() =>
     {
         var x = Owned(Tensor.Ones([100], device: Emu));
+        Tensor last;
         using (var first = CudaGraph.Capture("first", Emu, () => (x * 2).Exp() + 1))
         using (var second = CudaGraph.Capture("second", Emu, () => (x * 5).Exp() + 1))
         {
@@ -222,7 +263,9 @@ public sealed class CudaGraphTests
             }
             Assert.Equal(MathF.Exp(2) + 1, one![99], 1e-5f);
             Assert.Equal(MathF.Exp(5) + 1, two![0], 1e-3f);
+            last = second.Output;
         }
+        Assert.Throws<LifetimeException>(() => last.ToArray<float>());
         x.Dispose();
         Ambient.Current.AllocatorOf(Emu).Trim();
         Assert.Equal(0, Ambient.Current.AllocatorOf(Emu).Stats.Live);

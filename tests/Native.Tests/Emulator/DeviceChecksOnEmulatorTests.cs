@@ -11,19 +11,19 @@ public sealed class DeviceChecksOnEmulatorTests
     private static string[] Workloads => [.. WorkloadTable.All.Select(w => w.Name).Where(n => n != "arm-cifar")];
 
     [NeedsFact(GpuKit.Gxx)]
-    public void Random_bits_are_the_cpus() => DeviceChecks.RandomBitsAreTheCpus(EmuKit.Device);
+    public void Random_bits_are_the_cpus() => DeviceChecks.RandomBitsAreTheCpus(Emulated.Device);
 
     [NeedsFact(GpuKit.Gxx)]
-    public void Workloads_agree_with_the_cpu_and_repeat_to_the_bit() => DeviceChecks.WorkloadsAgreeAndRepeat(EmuKit.Device, Workloads);
+    public void Workloads_agree_with_the_cpu_and_repeat_to_the_bit() => DeviceChecks.WorkloadsAgreeAndRepeat(Emulated.Device, Workloads);
 
     [NeedsFact(GpuKit.Gxx)]
-    public void Graphs_have_the_bits_of_steps() => DeviceChecks.GraphsHaveTheBitsOfSteps(EmuKit.Device, [.. Workloads.Where(n => n != "resnet-train")]);
+    public void Graphs_have_the_bits_of_steps() => DeviceChecks.GraphsHaveTheBitsOfSteps(Emulated.Device, [.. Workloads.Where(n => n != "resnet-train")]);
 
     [NeedsFact(GpuKit.Gxx)]
-    public void Nothing_leaks() => DeviceChecks.NothingLeaks(EmuKit.Device, slack: 0, "arm-mnist", "dgm-mnist");
+    public void Nothing_leaks() => DeviceChecks.NothingLeaks(Emulated.Device, slack: 0, "arm-mnist", "dgm-mnist");
 
     [NeedsFact(GpuKit.Gxx)]
-    public void The_allocator_holds_its_limit() => DeviceChecks.TheAllocatorHoldsItsLimit(EmuKit.Device, 4 << 20);
+    public void The_allocator_holds_its_limit() => DeviceChecks.TheAllocatorHoldsItsLimit(Emulated.Device, 4 << 20);
 
     [Fact]
     public void A_missing_gpu_is_a_reason_to_skip_unless_one_is_required()

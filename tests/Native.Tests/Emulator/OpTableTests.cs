@@ -10,7 +10,7 @@ public sealed class OpTableTests
     private const double ValueUlps = 32, GradientUlps = 512;
 
     [NeedsFact(GpuKit.Gxx)]
-    public void Rows_agree_with_the_cpu() => Agree(EmuKit.Device);
+    public void Rows_agree_with_the_cpu() => Agree(Emulated.Device);
 
     /// <summary>The whole table on a device, which is the emulator or a GPU.</summary>
     internal static void Agree(Device device) => OpKit.OnFreshThread(() =>

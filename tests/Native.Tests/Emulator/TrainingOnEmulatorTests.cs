@@ -6,14 +6,14 @@ namespace Native.Tests;
 public sealed class TrainingOnEmulatorTests
 {
     [NeedsFact(GpuKit.Gxx)]
-    public void An_mlp_with_momentum() => Trainings.Agree(Trainings.Mlp, EmuKit.Device);
+    public void An_mlp_with_momentum() => Trainings.Agree(Trainings.Mlp, Emulated.Device);
 
     [NeedsFact(GpuKit.Gxx)]
-    public void A_convolutional_network_with_batch_norm_and_adam() => Trainings.Agree(Trainings.Convolutional, EmuKit.Device);
+    public void A_convolutional_network_with_batch_norm_and_adam() => Trainings.Agree(Trainings.Convolutional, Emulated.Device);
 
     [NeedsFact(GpuKit.Gxx)]
-    public void A_gradient_penalty_differentiates_twice() => Trainings.Agree(Trainings.GradientPenalty, EmuKit.Device);
+    public void A_gradient_penalty_differentiates_twice() => Trainings.Agree(Trainings.GradientPenalty, Emulated.Device);
 
     [NeedsFact(GpuKit.Gxx)]
-    public void An_unrolled_learner_gives_a_gradient_through_its_own_steps() => Trainings.Agree(Trainings.Unrolled, EmuKit.Device);
+    public void An_unrolled_learner_gives_a_gradient_through_its_own_steps() => Trainings.Agree(Trainings.Unrolled, Emulated.Device);
 }
