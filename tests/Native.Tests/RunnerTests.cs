@@ -47,7 +47,7 @@ public sealed class RunnerTests
         Tried.Fails = true;
         try
         {
-            (code, output) = Run("--filter", "FullyQualifiedName~Tried");
+            (code, output) = Run("--filter", "FullyQualifiedName~Tests.Tried.");
         }
         finally
         {
@@ -62,7 +62,7 @@ public sealed class RunnerTests
         Assert.Equal(2, code);
         Assert.StartsWith("tests: none of ", output, StringComparison.Ordinal);
         Assert.Equal((2, "tests: '--fliter' is not understood. There are --filter EXPRESSION and --list."), Run("--fliter", "x"));
-        Assert.Equal((0, "Native.Tests.Tried.Passes_unless_it_is_told_to_fail"), Run("--list", "--filter", "Tried"));
+        Assert.Equal((0, "Native.Tests.Tried.Passes_unless_it_is_told_to_fail"), Run("--list", "--filter", "Tests.Tried."));
     }
 
     private static (int Code, string Output) Run(params string[] args)
