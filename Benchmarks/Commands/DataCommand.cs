@@ -65,7 +65,7 @@ internal static class DataCommand
                 foreach (var s in row.Check(folder, allowUnofficial))
                     table.Add([row.Name, s.Name, $"{s.Count}", s is ImageSet i ? $"{i.Channels}x{i.Height}x{i.Width}" : "text", s.Provenance]);
             }
-            catch (DataFormatException e) when (rows.Length > 1)
+            catch (Exception e) when (e is DataFormatException or UsageException && rows.Length > 1)
             {
                 // One bad set does not hide the state of the others.
                 failed++;

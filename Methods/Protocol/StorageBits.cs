@@ -46,13 +46,8 @@ public static class StorageBits
 
 /// <summary>What a run cost. Methods are compared at equal bits and equal gradient steps, so both are reported.</summary>
 /// <param name="Batches">Batches observed.</param>
-/// <param name="OptimizerSteps">Updates of parameters, all optimisers together; null when not counted.</param>
-/// <param name="Flops">Useful floating-point operations of matrix products and convolutions; null when not counted.</param>
+/// <param name="Work">Optimiser steps and floating-point operations in training.</param>
 /// <param name="Train">Time in training, without tests.</param>
 /// <param name="Test">Time in tests.</param>
-/// <param name="PeakBytes">Most tensor memory held at once; null when not counted.</param>
-public sealed record Costs(long Batches, long? OptimizerSteps, long? Flops, TimeSpan Train, TimeSpan Test, long? PeakBytes = null)
-{
-    /// <summary>Why a count is missing: the run asked for none, since counting slows it.</summary>
-    public const string NotCounted = "not counted in this run";
-}
+/// <param name="PeakBytes">Most tensor memory held at once.</param>
+public sealed record Costs(long Batches, Work Work, TimeSpan Train, TimeSpan Test, long PeakBytes);
