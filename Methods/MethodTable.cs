@@ -46,12 +46,20 @@ public static class MethodTable
             _ => new GemOptions(), (stream, seeds, o) => new Gem(stream, seeds, o)),
         Row("icarl", "iCaRL (Rebuffi et al. 2017)", "exemplars by herding, nearest mean of exemplars, distillation", Classes,
             _ => new IcarlOptions(), (stream, seeds, o) => new Icarl(stream, seeds, o)),
+        Row("gen", Mir, "a variational auto-encoder that replays, several steps per batch", Untold,
+            _ => new GenOptions(), (stream, seeds, o) => new Gen(stream, seeds, o)),
+        Row("gen-mir", Mir, "the same, climbing its codes to where the batch interferes most", Untold,
+            _ => GenOptions.Retrieving, (stream, seeds, o) => new Gen(stream, seeds, o)),
         Row("lwf", "Learning without Forgetting (Li and Hoiem 2017), as in ARM", "a second step towards what the network of before says of the batch", Untold,
             LwfOptions.For, (stream, seeds, o) => new Lwf(stream, seeds, o)),
         Row("adi", "Adaptive DeepInversion (Yin et al. 2020), as in ARM", "images made from the network for classes drawn at random", Classes,
             AdiOptions.For, (stream, seeds, o) => new Adi(stream, seeds, o)),
         Row("arm", Arm, "images recalled from the network where the batch interferes most", Classes,
             ArmOptions.For, (stream, seeds, o) => new AutomaticRecallMachine(stream, seeds, o)),
+        Row("ewc", "Elastic Weight Consolidation (Kirkpatrick et al. 2017), as in GEM's code", "a quadratic penalty that holds what earlier tasks used", Every,
+            _ => new EwcOptions(), (stream, seeds, o) => new Ewc(stream, seeds, o)),
+        Row("dgr", "Deep Generative Replay (Shin et al. 2017), as in van de Ven and Tolias 2019", "a scholar: generator and solver, taught by the one before", Untold,
+            _ => new DgrOptions(), (stream, seeds, o) => new Dgr(stream, seeds, o)),
     ];
 
     /// <summary>The row of a name; <see cref="UsageException"/> with the nearest for any other.</summary>
