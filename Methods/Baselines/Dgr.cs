@@ -1,3 +1,5 @@
+using Native.Nn;
+
 using Native.Optim;
 
 namespace Native.Methods;
