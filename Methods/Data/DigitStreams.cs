@@ -56,12 +56,21 @@ internal static class DigitStreams
     private static ImageSet To32(ImageSet set) => DataCache.Get($"32x32 of {set.Name} {System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(set.Pixels)}",
         () => Resample.Bilinear(set, 32, 32));
 
-    /// <summary>Automatic Recall Machines: 500 training images per class of 95%, 5% for validation.</summary>
+    /// <summary>
+    /// Automatic Recall Machines: 500 training images per class of 95%, 5% for validation. The released code does not shuffle what it has chosen, so a
+    /// task ends with some batches of one class: the one that the shuffled set brought later. Forgetting depends on it: LwF's is 59% so (published: 58.0 +-
+    /// 1.7) and 66% with mixed batches to the end.
+    /// </summary>
     private static TaskStream FiveThousand(string name, StreamRequest r, (ImageSet Train, ImageSet Test) sets) =>
         Cut(r, new StreamPlan(name, r.First(sets.Train, true), r.First(sets.Test, false), TaskStream.Chunks(10, 2, r.Order))
         {
             Select = Selection.ShuffleCutTake(r.Random("subset"), 0.95, 500),
-            Notes = new JsonObject { ["seed"] = r.Seed, ["selection"] = "each task shuffled; of the first 95% the first 500 per class; the last 5% for validation" },
+            InOrder = true,
+            Notes = new JsonObject
+            {
+                ["seed"] = r.Seed,
+                ["selection"] = "each task shuffled; of the first 95% the first 500 per class, trained on in that order; the last 5% for validation",
+            },
         });
 
     /// <summary>

@@ -83,9 +83,12 @@ public sealed class RunStateWriter : RunState
     /// <inheritdoc/>
     public override void Text(string name, ref string value) => Add(name, value);
 
+    /// <summary>SHA-256 of everything collected: equal for states of equal bits, whatever the order of the description.</summary>
+    public string Digest() => RunStateFile.Digest(_arrays, _fields);
+
     /// <summary>Writes everything collected to a file, atomically, with a digest of it all.</summary>
     public void Save(string path) =>
-        Safetensors.Write(path, _arrays, [.. _fields, KeyValuePair.Create(RunStateFile.DigestField, RunStateFile.Digest(_arrays, _fields))]);
+        Safetensors.Write(path, _arrays, [.. _fields, KeyValuePair.Create(RunStateFile.DigestField, Digest())]);
 
     private void AddArray<T>(string name, T[] values) where T : unmanaged => Add(name, HostArray.From<T>([values.Length], values));
 

@@ -15,6 +15,12 @@ public sealed record StreamPlan(string Name, ItemSet Train, ItemSet Test, int[][
     /// <summary>What of each task is trained on.</summary>
     public TaskSelection Select { get; init; } = Selection.All;
 
+    /// <summary>
+    /// Whether a task's items are trained on in the order of the selection, in every pass, instead of being shuffled. The union of all tasks is shuffled
+    /// all the same.
+    /// </summary>
+    public bool InOrder { get; init; }
+
     /// <summary>Names of tasks, where their classes do not say enough.</summary>
     public IReadOnlyList<string>? Titles { get; init; }
 
@@ -88,6 +94,9 @@ public sealed class TaskStream
 
     /// <summary>Outputs that a network needs: all classes, or those of the largest task when tasks share them.</summary>
     public int Outputs { get; }
+
+    /// <summary>Whether a task's items come in their own order, unshuffled.</summary>
+    public bool InOrder => _plan.InOrder;
 
     /// <summary>What bytes mean to a network.</summary>
     public PixelScale Scale => _plan.Scale;

@@ -121,7 +121,8 @@ public sealed class Trainer
             if (from == 0)
             {
                 at.Order = [.. task.Train];
-                shuffle.Shuffle<int>(at.Order);
+                if (!_stream.InOrder || task.Index < 0)
+                    shuffle.Shuffle<int>(at.Order);
             }
             Step(method, task, at, from, inPhase);
             clock();
