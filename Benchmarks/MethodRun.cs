@@ -96,15 +96,17 @@ internal static class MethodRun
             Numbers(json, a.Row(i));
         json.WriteEndArray();
         var answers = run.Result.Answers;
-        json.WriteStartArray("classRecall");
-        for (int label = 0; label < answers.Labels; label++)
+        json.WriteStartObject("recall");
+        foreach (int label in stream.ClassOrder)
             if (answers.Recall(label).Value is { } recall)
-                json.WriteNumberValue(recall);
+                json.WriteNumber($"{label}", recall);
             else
-                json.WriteNullValue();
-        json.WriteEndArray();
-        json.WritePropertyName("predictedShare");
+                json.WriteNull($"{label}");
+        json.WriteEndObject();
+        json.WritePropertyName("predictedHistogram");
         Numbers(json, answers.Histogram() ?? []);
+        json.WritePropertyName("streamDescription");
+        stream.Describe().WriteTo(json);
     }
 
     private static void Numbers(Utf8JsonWriter json, IEnumerable<double> values)
