@@ -112,6 +112,7 @@ public abstract class Optimizer : IDisposable
             }
         long start = Stopwatch.GetTimestamp();
         Update(_slots.AsSpan(0, n));
+        Ambient.Current.OptimizerSteps++;
         if ((Ambient.Current.Watch & Watch.Profile) != 0)
             Profiler.Note($"({GetType().Name.ToLowerInvariant()} update)", start, UpdateBytes(_slots.AsSpan(0, n)));
         Array.Clear(_slots);

@@ -19,8 +19,8 @@ internal enum Preset
 /// <param name="Options">Options that differ from the method's defaults for this stream, as <c>name=value</c>.</param>
 internal sealed record Recipe(string Method, string Stream, params string[] Options)
 {
-    // Training and test items of a quick run.
-    private const int QuickTrain = 1000, QuickTest = 1000;
+    /// <summary>Training and test items of a quick run.</summary>
+    public const int QuickTrain = 3000, QuickTest = 1000;
 
     // Streams whose data sets may be absent, remembered for the life of the process.
     private static readonly ConcurrentDictionary<(string, string), string?> Absent = new();
