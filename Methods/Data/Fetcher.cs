@@ -79,7 +79,7 @@ public sealed class Fetcher(TimeSpan? pause = null)
                     complete = Continue(mirror, file, stream, progress, cancel);
                 if (!complete)
                 {
-                    reason = $"the connection ended early, {attempt + 1} times";
+                    reason = "the connection ended early";
                     continue;
                 }
                 if (Mismatch(file, part) is { } why)
@@ -100,7 +100,7 @@ public sealed class Fetcher(TimeSpan? pause = null)
                 reason = e is OperationCanceledException ? $"no answer for {_pause.TotalSeconds:0.#} s" : e.Message.TrimEnd('.');
             }
         }
-        return reason;
+        return $"{reason} ({Attempts} attempts)";
     }
 
     private static FileStream Open(string part)
