@@ -177,7 +177,8 @@ public sealed class RecallTests
         var batch = stream.BatchOf(stream.Train, task.Train.AsSpan(2 * 10 % (task.Train.Length - 10), 10));
         using var sgd = new Optim.Sgd(now.Parameters(), options.LearningRate);
         sgd.Minimize(batch.Loss(now.Forward(batch.X)));
-        var images = hand.Recall(batch);
+        var images = hand.Begin(batch, out _);
+        hand.Climb(batch, images);
         Tensor soften(Tensor x)
         {
             using var constant = Autograd.NoGrad();
