@@ -99,7 +99,7 @@ internal sealed record Recipe(string Method, string Stream, params string[] Opti
     /// <summary>A stream of the same kind that every machine has: drawn digits, textures or topics.</summary>
     public static string Twin(string stream) => stream switch
     {
-        "mnist-5k-5" or "split-mnist" or "split-digits" or "digits-5k-5" => "split-digits",
+        "mnist-5k-5" or "mnist-mir-5" or "digits-mir-5" or "split-mnist" or "split-digits" or "digits-5k-5" => "split-digits",
         "split-mnist-10" or "digits-10" => "digits-10",
         "mnist-rotations" or "digits-rotations" => "digits-rotations",
         "ag-news-2" => "topics-2",
