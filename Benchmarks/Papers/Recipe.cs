@@ -73,6 +73,8 @@ internal sealed record Recipe(string Method, string Stream, params string[] Opti
             "gen" => ["iterations=2"],
             "gen-mir" => ["iterations=1", "ascents=2", "replayPerImage=2"],
             "arm" when colour => ["width=5", "recalled=10", "pixelRate=1", "steps=5"],
+            "arm-gradients" when colour => ["width=5", "recalled=10", "pixelRate=1", "steps=5", "gradientSamples=20"],
+            "arm-gradients" => ["gradientSamples=20"],
             "adi" when colour => ["width=5", "generated=10", "pixelRate=1", "steps=5"],
             _ when colour => ["width=5"],
             _ => [],
