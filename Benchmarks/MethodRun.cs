@@ -35,7 +35,8 @@ internal static class MethodRun
             checkpoint is null ? null : checkpoint with { Seeds = seeds }, cancel);
         var final = new RunStateWriter();
         method.Persist(final);
-        return new RunRecord(spec, stream, options, result, Metrics.All(result.Matrix, spec.Scenario), method.ParameterCount, method.StorageBits, final.Digest());
+        IReadOnlyList<Metric> metrics = [.. Metrics.All(result.Matrix, spec.Scenario), .. method is IMeasured measured ? measured.Measure(cancel) : []];
+        return new RunRecord(spec, stream, options, result, metrics, method.ParameterCount, method.StorageBits, final.Digest());
     }
 
     /// <summary>

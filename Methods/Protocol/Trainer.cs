@@ -181,7 +181,7 @@ public sealed class Trainer
             for (int i = 0; i < batch.Count; i++)
             {
                 int answer = Largest(values.AsSpan(i * _stream.Outputs, _stream.Outputs), competing);
-                Answers.Add(_stream.Test.Labels[task.Test[at + i]], answer);
+                Answers.Add(_stream.TestItems.Labels[task.Test[at + i]], answer);
                 if (answer == batch.Targets[i])
                     correct++;
             }
