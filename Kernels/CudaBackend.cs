@@ -45,9 +45,17 @@ internal sealed class CudaBackend(IKernelCompiler compiler, Func<ICudaBlas> blas
 #pragma warning disable CA2255 // The reference goes the other way; see CudaDevice.Factory.
     [ModuleInitializer]
 #pragma warning restore CA2255
-    internal static void Install() => CudaDevice.Factory = device => device.Kind == DeviceKind.Emu
-        ? (EmulatedDriver.Shared, new CudaBackend(HostCompiler.Shared, () => new HostBlas(EmulatedDriver.Queue)))
-        : (Driver.Load(), new CudaBackend(new NvrtcCompiler(), CudaBlas.Load));
+    internal static void Install()
+    {
+        // Now, so that its cache is the process's, whatever a test puts in that place for a while.
+        var host = HostCompiler.Shared;
+        CudaDevice.Factory = device => device.Kind == DeviceKind.Emu
+            ? (EmulatedDriver.Shared, Emulated(host))
+            : (Driver.Load(), new CudaBackend(new NvrtcCompiler(), CudaBlas.Load));
+    }
+
+    /// <summary>What an emulated device is given.</summary>
+    public static CudaBackend Emulated(IKernelCompiler compiler) => new(compiler, () => new HostBlas(EmulatedDriver.Queue));
 
     /// <summary>Compiles and loads a family, and finds one of its kernels.</summary>
     public nint Load(CudaDevice device, CudaKernel kernel, DType dtype, int index)

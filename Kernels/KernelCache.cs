@@ -6,7 +6,11 @@ using System.Text.RegularExpressions;
 namespace Native;
 
 /// <summary>What a compiled kernel depends on: program name and target for people, a hash over everything for the cache.</summary>
-internal readonly record struct KernelKey(string Name, string Target, string Hash)
+/// <param name="Name">The program.</param>
+/// <param name="Target">The architecture.</param>
+/// <param name="Hash">Over all that the content depends on.</param>
+/// <param name="Kind">What the content is: a <c>cubin</c>, a library for the host (<c>so</c>), or a compiler's report (<c>log</c>).</param>
+internal readonly record struct KernelKey(string Name, string Target, string Hash, string Kind = "cubin")
 {
     /// <summary>The key of a program: text, options, target, compiler's version and Native's.</summary>
     public static KernelKey Of(string name, string source, IEnumerable<string> options, string target, int compilerVersion)
@@ -64,8 +68,8 @@ internal sealed partial class KernelCache(string? folder)
     public (int Kernels, int Abandoned, long Bytes) Count()
     {
         var files = Ours().Select(f => new FileInfo(f)).Where(f => f.Exists).ToList();
-        int kernels = files.Count(f => f.Extension == ".cubin");
-        return (kernels, files.Count - kernels, files.Sum(f => f.Length));
+        int abandoned = files.Count(f => f.Extension == ".tmp");
+        return (files.Count(f => f.Extension is ".cubin" or ".so"), abandoned, files.Sum(f => f.Length));
     }
 
     /// <summary>Deletes every file of ours and no other; the number deleted. <see cref="UsageException"/> when one cannot be.</summary>
@@ -87,7 +91,7 @@ internal sealed partial class KernelCache(string? folder)
         return deleted;
     }
 
-    private string FileOf(KernelKey key) => Path.Combine(folder!, $"{key.Name}.{key.Target}.{key.Hash}.cubin");
+    private string FileOf(KernelKey key) => Path.Combine(folder!, $"{key.Name}.{key.Target}.{key.Hash}.{key.Kind}");
 
     private byte[]? Read(KernelKey key)
     {
@@ -189,6 +193,6 @@ internal sealed partial class KernelCache(string? folder)
         return Path.IsPathRooted(place) ? Path.Combine(place, "native-kernels") : null;
     }
 
-    [GeneratedRegex(@"\.[0-9a-f]{64}\.cubin(\.[0-9a-f]{32}\.tmp)?$")]
+    [GeneratedRegex(@"\.[0-9a-f]{64}\.(cubin|so|log)(\.[0-9a-f]{32}\.tmp)?$", RegexOptions.ExplicitCapture)]
     private static partial Regex OurName();
 }

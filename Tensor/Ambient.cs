@@ -93,6 +93,9 @@ internal sealed class Ambient
     /// <summary>The node whose derivative is being computed, for messages; null outside a backward pass.</summary>
     public GradNode? Differentiating { get; set; }
 
+    /// <summary>Whether products and convolutions in f32 on a GPU may round their factors to tf32, for its tensor cores.</summary>
+    public bool Tf32 { get; set; } = Env.Tf32.Value;
+
     // One order for the whole process, because a graph may be begun on one thread and finished on another.
     private static long sequence;
 

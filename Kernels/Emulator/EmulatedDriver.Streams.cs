@@ -77,6 +77,12 @@ internal sealed unsafe partial class EmulatedDriver
         return CudaResult.Success;
     }
 
+    public CudaResult StreamIsCapturing(nint stream, out bool capturing)
+    {
+        capturing = IsCapturing(stream);
+        return CudaResult.Success;
+    }
+
     public CudaResult GraphInstantiate(out nint executable, nint graph)
     {
         executable = 0;
@@ -91,8 +97,8 @@ internal sealed unsafe partial class EmulatedDriver
     {
         if (!_graphs.TryGetValue(executable, out var old) || !_graphs.TryGetValue(graph, out var fresh))
             return CudaResult.InvalidHandle;
-        if (old.Steps.Count != fresh.Steps.Count)
-            return Fail($"the graph has {fresh.Steps.Count} nodes, the executable {old.Steps.Count}", CudaResult.GraphExecUpdateFailure);
+        if (old.Nodes != fresh.Nodes)
+            return Fail($"the graph has {fresh.Nodes} nodes, the executable {old.Nodes}", CudaResult.GraphExecUpdateFailure);
         _graphs[executable] = fresh;
         return CudaResult.Success;
     }
@@ -118,7 +124,7 @@ internal sealed unsafe partial class EmulatedDriver
 
     public CudaResult GraphGetNodeCount(nint graph, out long nodes)
     {
-        nodes = _graphs.TryGetValue(graph, out var g) ? g.Steps.Count : 0;
+        nodes = _graphs.TryGetValue(graph, out var g) ? g.Nodes : 0;
         return g is null ? CudaResult.InvalidHandle : CudaResult.Success;
     }
 
@@ -155,14 +161,24 @@ internal sealed unsafe partial class EmulatedDriver
     private static CudaResult Record(nint stream, Func<CudaResult> step)
     {
         _capture!.Steps.Add(step);
+        _capture.Nodes++;
         return CudaResult.Success;
     }
+
+    // What the emulator does at every launch of the graph, and a GPU would not: no node.
+    private static void Beside(Action step) => _capture!.Steps.Add(() =>
+    {
+        step();
+        return CudaResult.Success;
+    });
 
     private sealed class Graph(nint stream)
     {
         public nint Stream => stream;
 
         public List<Func<CudaResult>> Steps { get; } = [];
+
+        public long Nodes { get; set; }
 
         public string? Broken { get; set; }
     }

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
-using System.Text;
 
 namespace Native;
 
@@ -13,11 +12,7 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
 {
     // Also the alignment that the real driver gives.
     private const int Guard = 256;
-    private const byte GuardByte = 0xA5;
 
-    // Guard words are looked at while other threads allocate and free: under one lock, or memory just freed would look written to.
-    private readonly Dictionary<nint, long> _blocks = [];
-    private readonly Lock _blocksLock = new();
     private readonly ConcurrentDictionary<nint, long> _pinned = new();
     private readonly ConcurrentDictionary<nint, Module> _modules = new();
     private readonly ConcurrentDictionary<nint, Function> _functions = new();
@@ -91,7 +86,7 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
     {
         DeviceTotalMem(0, out total);
         lock (_blocksLock)
-            free = total - _blocks.Values.Sum();
+            free = total - _blocks.Values.Sum(b => b.Bytes);
         return CudaResult.Success;
     }
 
@@ -109,11 +104,11 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
         {
             return CudaResult.OutOfMemory;
         }
-        NativeMemory.Fill(block, Guard, GuardByte);
-        NativeMemory.Fill(block + Guard + bytes, Guard, GuardByte);
         pointer = (nint)(block + Guard);
+        FillGuard((nint)block, Guard);
+        FillGuard(pointer + (nint)bytes, Guard);
         lock (_blocksLock)
-            _blocks[pointer] = bytes;
+            _blocks[pointer] = new(bytes, bytes);
         return CudaResult.Success;
     }
 
@@ -121,15 +116,15 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
     {
         if (Forbidden("cuMemFree") is { } code)
             return code;
-        bool whole;
+        string? damage;
         lock (_blocksLock)
         {
-            if (!_blocks.Remove(pointer, out long bytes))
+            if (!_blocks.Remove(pointer, out var block))
                 return CudaResult.InvalidValue;
-            whole = Whole(pointer, bytes);
+            damage = Damage(pointer, block);
         }
         NativeMemory.AlignedFree((byte*)pointer - Guard);
-        return whole ? CudaResult.Success : Fail("memory was written beside an allocation");
+        return damage is null ? CudaResult.Success : Fail($"somebody wrote {damage}");
     }
 
     // The streams run everything at once, so that the stream's order is the host's. The real driver would put an allocation into a graph that is being
@@ -182,9 +177,23 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
         module = 0;
         if (Forbidden("cuModuleLoadData") is { } code)
             return code;
-        string path = Encoding.UTF8.GetString(image);
-        if (!NativeLibrary.TryLoad(path, out nint library))
-            return Fail($"{path} cannot be loaded", CudaResult.InvalidImage);
+        // A loader wants a file; once it is mapped, its name is of no more use.
+        string path = Path.Combine(Path.GetTempPath(), $"native-{Guid.NewGuid():N}.so");
+        nint library;
+        try
+        {
+            File.WriteAllBytes(path, image.ToArray());
+            if (!NativeLibrary.TryLoad(path, out library))
+                return Fail($"an image of {image.Length} bytes is no library of this machine", CudaResult.InvalidImage);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return Fail($"{path} cannot be written ({e.Message})", CudaResult.InvalidImage);
+        }
+        finally
+        {
+            File.Delete(path);
+        }
         module = Handle();
         _modules[module] = new Module(library, new Lock());
         return CudaResult.Success;
@@ -272,20 +281,8 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
         Interlocked.Increment(ref _launches);
         if (record.Error != null)
             return Fail($"{f.Name}: {Marshal.PtrToStringUTF8((nint)record.Error)}", CudaResult.LaunchFailed);
-        lock (_blocksLock)
-        {
-            foreach (var (pointer, bytes) in _blocks)
-            {
-                if (!Whole(pointer, bytes))
-                    return Fail($"{f.Name} wrote beside an allocation of {bytes} bytes", CudaResult.IllegalAddress);
-            }
-        }
-        return CudaResult.Success;
+        return Damage() is { } damage ? Fail($"{f.Name} wrote {damage}") : CudaResult.Success;
     }
-
-    private static bool Whole(nint pointer, long bytes) =>
-        !new ReadOnlySpan<byte>((byte*)pointer - Guard, Guard).ContainsAnyExcept(GuardByte)
-        && !new ReadOnlySpan<byte>((byte*)pointer + bytes, Guard).ContainsAnyExcept(GuardByte);
 
     private nint Handle() => (nint)Interlocked.Increment(ref _handles);
 

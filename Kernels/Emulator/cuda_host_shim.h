@@ -20,7 +20,8 @@
 #define __restrict__
 #define __launch_bounds__(...)
 #define __constant__ static const
-// All shared memory lies in one section, which is filled with 0xFF (NaN) before every block: nothing may be taken over from the block before.
+// All shared memory lies in one section, which is filled with 0xFF (NaN) before every block: nothing may be taken over from the block before. What
+// templates declare comes there by the linker's script, shared_memory.ld.
 #define NAT_SHARED static __attribute__((section("nat_shared")))
 #define __shared__ NAT_SHARED
 

@@ -40,7 +40,7 @@ internal sealed class CachingAllocator(IRawMemory memory, Ambient owner)
         DrainPending(reuse: false);
     }
 
-    /// <summary>Fills every block handed out with 0xFF, which is NaN in both float types: tests find elements nobody wrote.</summary>
+    /// <summary>Fills every block handed out with 0xFF, which is NaN in both float types, and limits it to what was asked for: tests find elements nobody wrote.</summary>
     internal static bool Poison { get; set; }
 
     public Device Device => memory.Device;
@@ -81,7 +81,10 @@ internal sealed class CachingAllocator(IRawMemory memory, Ambient owner)
         if (!scoped)
             CountUnscoped(s);
         if (Poison)
-            memory.Fill(s.Pointer, s.Bytes, 0xFF);
+        {
+            memory.Limit(s.Pointer, bytes, s.Bytes);
+            memory.Fill(s.Pointer, bytes, 0xFF);
+        }
         return s;
     }
 

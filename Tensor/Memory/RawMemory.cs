@@ -16,6 +16,16 @@ internal interface IRawMemory
 
     /// <summary>Fills with one byte value (zeros for <c>Zeros</c>, 0xFF as poison in tests).</summary>
     void Fill(nint pointer, long bytes, byte value);
+
+    /// <summary>In tests: only the first <paramref name="bytes"/> of a block are anybody's. The rest is filled with what nobody writes, and watched where that can be done.</summary>
+    void Limit(nint pointer, long bytes, long capacity) => Fill(pointer + (nint)bytes, capacity - bytes, 0xFF);
+}
+
+/// <summary>A driver that sees writes beside what was asked for.</summary>
+internal interface IMemoryGuard
+{
+    /// <summary>From here on in the stream, only so many bytes of an allocation may be written.</summary>
+    void Limit(nint pointer, long bytes, nint stream);
 }
 
 /// <summary>Host memory, 64-byte aligned: one cache line, one AVX-512 register.</summary>

@@ -5,8 +5,6 @@ namespace Native.Tests;
 [Collection(EmulatorCollection.Name)]
 public sealed class EmulatorTests
 {
-    private static Device Emu => Device.Parse("emu:0");
-
     [NeedsFact(GpuKit.Gxx)]
     public void A_pointwise_chain_gives_the_cpus_bits() => OpKit.OnFreshThread(() =>
     {
@@ -14,7 +12,7 @@ public sealed class EmulatorTests
         Tensor x = Tensor.Randn([37, 41], random), y = Tensor.Randn([41], random);
         using var _ = Autograd.NoGrad();
         Tensor expected = (x * y + 1.5).Tanh() * x.T.Contiguous().T;
-        Tensor actual = (x.To(Emu) * y.To(Emu) + 1.5).Tanh() * x.To(Emu).T.Contiguous().T;
+        Tensor actual = (x.To(Emulated.Device) * y.To(Emulated.Device) + 1.5).Tanh() * x.To(Emulated.Device).T.Contiguous().T;
         Assert.Equal("emu:0", actual.Device.Name);
         Assert.Equal(expected.ToArray<float>(), actual.ToArray<float>());
     });
@@ -31,10 +29,10 @@ public sealed class EmulatorTests
         // Sliced, so that sixteen-byte places are hit and missed; beside one number and beside a vector.
         Tensor whole = Tensor.Arange(0, n + offset, 1, DType.F32), x = whole[offset..];
         using var _ = Autograd.NoGrad();
-        Tensor far = whole.To(Emu)[offset..];
+        Tensor far = whole.To(Emulated.Device)[offset..];
         Assert.Equal((x * x + 0.5).ToArray<float>(), (far * far + 0.5).ToArray<float>());
-        Assert.Equal((x - Tensor.Scalar(2f)).ToArray<float>(), (far - Tensor.Scalar(2f).To(Emu)).ToArray<float>());
-        Assert.Equal((x.To(DType.F64) * 3).ToArray<double>(), (x.To(DType.F64).To(Emu) * 3).ToArray<double>());
+        Assert.Equal((x - Tensor.Scalar(2f)).ToArray<float>(), (far - Tensor.Scalar(2f).To(Emulated.Device)).ToArray<float>());
+        Assert.Equal((x.To(DType.F64) * 3).ToArray<double>(), (x.To(DType.F64).To(Emulated.Device) * 3).ToArray<double>());
     });
 }
 

@@ -20,7 +20,7 @@ public sealed class CompareCudaTests
                 foreach (var op in Orders)
                 {
                     Tensor[] x = [Small(shape, dtype, 0), Small(shape, dtype, 1)];
-                    OnEmulator.SameBits($"{op} {dtype} {shape}", t => Compare(op, t[0], t[1]), x, payloads: false, op == Comparison.Lt ? Enum.GetValues<Form>() : [Form.Dense]);
+                    Emulated.SameBits($"{op} {dtype} {shape}", t => Compare(op, t[0], t[1]), x, payloads: false, op == Comparison.Lt ? Enum.GetValues<Form>() : [Form.Dense]);
                 }
     });
 
@@ -31,9 +31,9 @@ public sealed class CompareCudaTests
             foreach (var op in Orders)
             {
                 Tensor[] x = [Small([9, 1, 5], dtype, 0), Small([70, 1], dtype, 1), Small([], dtype, 2)];
-                OnEmulator.SameBits($"{op} {dtype} broadcast", t => Compare(op, t[0], t[1]), x);
-                OnEmulator.SameBits($"{op} {dtype} scalar tensor", t => Compare(op, t[0], t[2]), x);
-                OnEmulator.SameBits($"{op} {dtype} number", t => new CompareOp(op, 3).Apply(t[0]), x, payloads: false, Form.Dense, Form.Transposed);
+                Emulated.SameBits($"{op} {dtype} broadcast", t => Compare(op, t[0], t[1]), x);
+                Emulated.SameBits($"{op} {dtype} scalar tensor", t => Compare(op, t[0], t[2]), x);
+                Emulated.SameBits($"{op} {dtype} number", t => new CompareOp(op, 3).Apply(t[0]), x, payloads: false, Form.Dense, Form.Transposed);
             }
     });
 
@@ -43,7 +43,7 @@ public sealed class CompareCudaTests
         // A view whose address is no multiple of four elements.
         foreach (var dtype in Ordered)
             for (int start = 1; start < 4; start++)
-                OnEmulator.SameBits($"{dtype} from {start}", t => Compare(Comparison.Le, t[0].Slice(0, start, start + 1030), t[1].Slice(0, 0, 1030)), [Small([1040], dtype, 0), Small([1040], dtype, 1)]);
+                Emulated.SameBits($"{dtype} from {start}", t => Compare(Comparison.Le, t[0].Slice(0, start, start + 1030), t[1].Slice(0, 0, 1030)), [Small([1040], dtype, 0), Small([1040], dtype, 1)]);
     });
 
     [NeedsFact(GpuKit.Gxx)]
@@ -52,10 +52,10 @@ public sealed class CompareCudaTests
         foreach (var form in Enum.GetValues<Form>())
         {
             Tensor[] x = [Small([37, 61], DType.U8, 0) >= 2, Small([37, 61], DType.U8, 1) >= 2];
-            OnEmulator.SameBits("and", t => t[0] & t[1], x, payloads: false, form);
-            OnEmulator.SameBits("or", t => t[0] | t[1], x, payloads: false, form);
-            OnEmulator.SameBits("not", t => !t[0], x, payloads: false, form);
-            OnEmulator.SameBits("eq", t => t[0].Eq(t[1]), x, payloads: false, form);
+            Emulated.SameBits("and", t => t[0] & t[1], x, payloads: false, form);
+            Emulated.SameBits("or", t => t[0] | t[1], x, payloads: false, form);
+            Emulated.SameBits("not", t => !t[0], x, payloads: false, form);
+            Emulated.SameBits("eq", t => t[0].Eq(t[1]), x, payloads: false, form);
         }
     });
 
@@ -67,13 +67,13 @@ public sealed class CompareCudaTests
             {
                 var condition = Small(shape, DType.U8, 3) >= 2;
                 Tensor[] x = [condition, Small(shape, dtype, 0), Small(shape, dtype, 1)];
-                OnEmulator.SameBits($"where {dtype} {shape}", t => Tensor.Where(t[0], t[1], t[2]), x, payloads: true, Enum.GetValues<Form>());
-                OnEmulator.SameBits($"where {dtype} {shape} else 1", t => Tensor.Where(t[0], t[1], 1), x, payloads: true, Form.Dense, Form.Sliced);
-                OnEmulator.SameBits($"where {dtype} {shape} then 1", t => Tensor.Where(t[0], 1, t[1]), x, payloads: true, Form.Dense, Form.Sliced);
+                Emulated.SameBits($"where {dtype} {shape}", t => Tensor.Where(t[0], t[1], t[2]), x, payloads: true, Enum.GetValues<Form>());
+                Emulated.SameBits($"where {dtype} {shape} else 1", t => Tensor.Where(t[0], t[1], 1), x, payloads: true, Form.Dense, Form.Sliced);
+                Emulated.SameBits($"where {dtype} {shape} then 1", t => Tensor.Where(t[0], 1, t[1]), x, payloads: true, Form.Dense, Form.Sliced);
             }
         Tensor[] broadcast = [Small([6, 1, 5], DType.U8, 3) >= 2, Small([70, 1], DType.F32, 0), Small([], DType.F32, 1)];
-        OnEmulator.SameBits("where broadcast", t => Tensor.Where(t[0], t[1], t[2]), broadcast, payloads: true);
-        OnEmulator.SameBits("where -0 and NaN", t => Tensor.Where(t[0], Tensor.Where(t[0], t[1], double.NaN), -0.0), broadcast, payloads: true);
+        Emulated.SameBits("where broadcast", t => Tensor.Where(t[0], t[1], t[2]), broadcast, payloads: true);
+        Emulated.SameBits("where -0 and NaN", t => Tensor.Where(t[0], Tensor.Where(t[0], t[1], double.NaN), -0.0), broadcast, payloads: true);
     });
 
     [NeedsFact(GpuKit.Gxx)]
@@ -84,9 +84,9 @@ public sealed class CompareCudaTests
             {
                 if (from == to)
                     continue;
-                OnEmulator.SameBits($"{from} to {to}", t => t[0].To(to), [Edges(from)], payloads: false, Enum.GetValues<Form>());
-                OnEmulator.SameBits($"{from} to {to}, none", t => t[0].To(to), [Tensor.Zeros([0, 3], from)]);
-                OnEmulator.SameBits($"{from} to {to}, from element 3 on", t => t[0].Reshape(-1).Slice(0, 3, 1025).To(to), [Edges(from)]);
+                Emulated.SameBits($"{from} to {to}", t => t[0].To(to), [Edges(from)], payloads: false, Enum.GetValues<Form>());
+                Emulated.SameBits($"{from} to {to}, none", t => t[0].To(to), [Tensor.Zeros([0, 3], from)]);
+                Emulated.SameBits($"{from} to {to}, from element 3 on", t => t[0].Reshape(-1).Slice(0, 3, 1025).To(to), [Edges(from)]);
             }
     });
 

@@ -7,8 +7,6 @@ namespace Native.Tests;
 [Collection(EmulatorCollection.Name)]
 public sealed unsafe class Conv2dCudaTests
 {
-    private static readonly Device Emu = Device.Parse("emu:0");
-
     // What exercises each tile, as the choice goes by what is wasted at the edges; strides whose phases see different numbers of taps or none.
     private static readonly ConvShape[] Tiles =
     [
@@ -42,7 +40,7 @@ public sealed unsafe class Conv2dCudaTests
         foreach (var member in Enum.GetValues<Member>())
             foreach (var form in new[] { Form.Transposed, Form.Sliced })
             {
-                double[] expected = Compute(member, s, DType.F32, Emu, bias: true, Form.Dense), actual = Compute(member, s, DType.F32, Emu, bias: true, form);
+                double[] expected = Compute(member, s, DType.F32, Emulated.Device, bias: true, Form.Dense), actual = Compute(member, s, DType.F32, Emulated.Device, bias: true, form);
                 Assert.Null(OpKit.BitDifference([expected], [actual]));
             }
     });
@@ -53,8 +51,8 @@ public sealed unsafe class Conv2dCudaTests
         var s = new ConvShape(9, 24, 12, 12, 30, 3, 3, PadH: 1, PadW: 1);
         foreach (var member in Enum.GetValues<Member>())
         {
-            double[] first = Compute(member, s, DType.F32, Emu, bias: true, Form.Dense);
-            Assert.Null(OpKit.BitDifference([first], [Compute(member, s, DType.F32, Emu, bias: true, Form.Dense)]));
+            double[] first = Compute(member, s, DType.F32, Emulated.Device, bias: true, Form.Dense);
+            Assert.Null(OpKit.BitDifference([first], [Compute(member, s, DType.F32, Emulated.Device, bias: true, Form.Dense)]));
         }
     });
 
@@ -63,9 +61,9 @@ public sealed unsafe class Conv2dCudaTests
     {
         // A pixel in the corner: four results of each filter see it. Another image and the far corner do not.
         var s = new ConvShape(2, 2, 6, 6, 3, 3, 3, PadH: 1, PadW: 1);
-        Tensor x = Tensor.Ones([2, 2, 6, 6]), w = Tensor.Ones([3, 2, 3, 3]), y = Tensor.Allocate(Layout.Of([2, 3, 6, 6]), DType.F32, Emu);
+        Tensor x = Tensor.Ones([2, 2, 6, 6]), w = Tensor.Ones([3, 2, 3, 3]), y = Tensor.Allocate(Layout.Of([2, 3, 6, 6]), DType.F32, Emulated.Device);
         x.Data<float>()[0] = float.NaN;
-        ConvEntries.Forward(s, x.To(Emu), w.To(Emu), null, y);
+        ConvEntries.Forward(s, x.To(Emulated.Device), w.To(Emulated.Device), null, y);
         float[] values = y.ToArray<float>();
         for (int i = 0; i < values.Length; i++)
             Assert.Equal(i < 3 * 36 && i % 36 is 0 or 1 or 6 or 7, float.IsNaN(values[i]));
@@ -79,7 +77,7 @@ public sealed unsafe class Conv2dCudaTests
             {
                 using var scope = TensorScope.Begin("convolution");
                 string what = $"tf32 {member} {s}";
-                double[] actual = BothOrders.Of(() => Compute(member, s, DType.F32, Emu, bias: true, Form.Dense, tf32: true), what);
+                double[] actual = Emulated.InBothOrders(what, () => Compute(member, s, DType.F32, Emulated.Device, bias: true, Form.Dense, tf32: true));
                 Close(Compute(member, s, DType.F64, Device.Cpu, bias: true, Form.Dense, rounded: true), actual, Rounding(member, s, DType.F32), what);
             }
     });
@@ -90,8 +88,8 @@ public sealed unsafe class Conv2dCudaTests
         var s = new ConvShape(2, 3, 5, 7, 4, 3, 3, PadH: 1, PadW: 1);
         foreach (var member in Enum.GetValues<Member>())
         {
-            double[] exact = Compute(member, s, DType.F64, Emu, bias: true, Form.Dense);
-            Assert.Null(OpKit.BitDifference([exact], [Compute(member, s, DType.F64, Emu, bias: true, Form.Dense, tf32: true)]));
+            double[] exact = Compute(member, s, DType.F64, Emulated.Device, bias: true, Form.Dense);
+            Assert.Null(OpKit.BitDifference([exact], [Compute(member, s, DType.F64, Emulated.Device, bias: true, Form.Dense, tf32: true)]));
         }
     });
 
@@ -101,8 +99,8 @@ public sealed unsafe class Conv2dCudaTests
         // A NaN whose payload lies in the bits that rounding drops; an infinity; a number that rounds up to infinity; ties away from zero.
         float[] x = [BitConverter.UInt32BitsToSingle(0x7F800001), float.NegativeInfinity, float.MaxValue, 1 + (1f / 2048), -1 - (1f / 2048), 1 + (1f / 4096)];
         var s = new ConvShape(1, 1, 1, x.Length, 1, 1, 1);
-        var y = Tensor.Allocate(Layout.Of([1, 1, 1, x.Length]), DType.F32, Emu);
-        ConvEntries.Forward(s, Tensor.From(x, [1, 1, 1, x.Length]).To(Emu), Tensor.Ones([1, 1, 1, 1]).To(Emu), null, y, tf32: true);
+        var y = Tensor.Allocate(Layout.Of([1, 1, 1, x.Length]), DType.F32, Emulated.Device);
+        ConvEntries.Forward(s, Tensor.From(x, [1, 1, 1, x.Length]).To(Emulated.Device), Tensor.Ones([1, 1, 1, 1]).To(Emulated.Device), null, y, tf32: true);
         Assert.Equal([float.NaN, float.NegativeInfinity, float.PositiveInfinity, 1 + (1f / 1024), -1 - (1f / 1024), 1], y.ToArray<float>());
     });
 
@@ -114,7 +112,7 @@ public sealed unsafe class Conv2dCudaTests
                 {
                     using var scope = TensorScope.Begin("convolution");
                     string what = $"{member} {dtype.Name()} {s}, bias {bias}";
-                    double[] actual = BothOrders.Of(() => Compute(member, s, dtype, Emu, bias, Form.Dense), what);
+                    double[] actual = Emulated.InBothOrders(what, () => Compute(member, s, dtype, Emulated.Device, bias, Form.Dense));
                     Close(Compute(member, s, DType.F64, Device.Cpu, bias, Form.Dense), actual, Rounding(member, s, dtype), what);
                 }
     }

@@ -225,6 +225,23 @@ public sealed class CudaGraphTests
     });
 
     [NeedsFact(GpuKit.Gxx)]
+    public void An_error_of_the_device_names_the_graph_and_disposal_is_silent() => OpKit.OnFreshThread(() =>
+    {
+        var (device, driver) = DriverKit.Faulty();
+        var x = Tensor.Ones([4], device: device);
+        using (var graph = CudaGraph.Capture("step", device, () => x + Tensor.Rand([4], new Generator(1), device: device)))
+        {
+            for (int i = 0; i < 4; i++)
+                graph.Replay();
+            driver.FailAt("GraphLaunch", 1, CudaResult.IllegalAddress);
+            Assert.Contains("first seen after graph 'step'", Assert.Throws<CudaException>(graph.Replay).Message, StringComparison.Ordinal);
+            Assert.Contains("lost to this process", Assert.Throws<DeviceException>(graph.Replay).Message, StringComparison.Ordinal);
+        }
+        x.Dispose();
+        Assert.Empty(driver.AfterLoss);
+    });
+
+    [NeedsFact(GpuKit.Gxx)]
     public void Its_memory_is_its_own_and_goes_back() => OpKit.OnFreshThread(() =>
     {
         var x = Owned(Tensor.Ones([100], device: Emu));

@@ -26,7 +26,7 @@ public sealed class EmulatedOptimTests
     public void A_step_over_many_tensors_is_few_launches() => OpKit.OnFreshThread(() =>
     {
         using var scope = TensorScope.Begin("slots");
-        var slots = Slots(EmuKit.Device, 1);
+        var slots = Slots(Emulated.Device, 1);
         OptimKernels.Sgd(slots, 0.9, nesterov: true);
         long before = EmulatedDriver.Shared.Launches;
         OptimKernels.Sgd(slots, 0.9, nesterov: true);
@@ -37,17 +37,17 @@ public sealed class EmulatedOptimTests
     public void Parameters_of_two_devices_are_refused() => OpKit.OnFreshThread(() =>
     {
         using var scope = TensorScope.Begin("slots");
-        OptimSlot[] slots = [Slots(Device.Cpu, 0)[1], Slots(EmuKit.Device, 0)[1]];
+        OptimSlot[] slots = [Slots(Device.Cpu, 0)[1], Slots(Emulated.Device, 0)[1]];
         Assert.Contains("parameters are on cpu and on emu:0", Assert.Throws<DeviceException>(() => OptimKernels.Sgd(slots, 0, nesterov: false)).Message, StringComparison.Ordinal);
     });
 
-    private static void Same(int moments, Action<OptimSlot[], int> update) => Assert.Null(EmuKit.Difference(device =>
+    private static void Same(int moments, Action<OptimSlot[], int> update) => Emulated.SameBits($"update with {moments} moments", device =>
     {
         var slots = Slots(device, moments);
         for (int step = 1; step <= 3; step++)
             update(slots, step);
         return [.. slots.SelectMany(s => (IEnumerable<Tensor?>)[s.Value, s.First, s.Second]).OfType<Tensor>()];
-    }));
+    });
 
     // Rates, decays and masks differ from tensor to tensor; one is stored off the 16-byte grid, one gradient has NaN and infinity where it is masked.
     private static OptimSlot[] Slots(Device device, int moments)

@@ -7,8 +7,6 @@ namespace Native.Tests;
 [Collection(EmulatorCollection.Name)]
 public sealed unsafe class MatMulCudaTests
 {
-    private static readonly Device Emu = Device.Parse("emu:0");
-
     private static readonly Form[] Forms = [Form.Dense, Form.Transposed, Form.Sliced];
 
     [NeedsFact(GpuKit.Gxx)]
@@ -61,9 +59,9 @@ public sealed unsafe class MatMulCudaTests
     private static Tensor Product(Tensor a, Tensor b, bool accumulate, Form formA, Form formB)
     {
         long[] shape = [.. Shape(a, b)];
-        var y = Tensor.Allocate(Layout.Of(shape), a.DType, Emu);
+        var y = Tensor.Allocate(Layout.Of(shape), a.DType, Emulated.Device);
         CopyKernels.Fill(y, accumulate ? 0.5 : double.NaN);
-        MatMulCuda.Run(y, OpKit.Lay(a.To(Emu), formA), OpKit.Lay(b.To(Emu), formB), accumulate);
+        MatMulCuda.Run(y, OpKit.Lay(a.To(Emulated.Device), formA), OpKit.Lay(b.To(Emulated.Device), formB), accumulate);
         return y;
     }
 
@@ -78,7 +76,7 @@ public sealed unsafe class MatMulCudaTests
                 CopyKernels.Fill(expected, 0.5);
                 MatMulKernels.Run(expected, a, b, accumulate);
                 string what = $"{dtype.Name()} {formA} {a.Shape} x {formB} {b.Shape}, accumulate {accumulate}";
-                double[] actual = BothOrders.Of(() => OpKit.ToDoubles(Product(Converted(a, dtype), Converted(b, dtype), accumulate, formA, formB)), what);
+                double[] actual = Emulated.InBothOrders(what, () => OpKit.ToDoubles(Product(Converted(a, dtype), Converted(b, dtype), accumulate, formA, formB)));
                 // A sum of k products of numbers below 1, rounded k times.
                 double rounding = dtype == DType.F32 ? 1.0 / (1 << 24) : 1.0 / (1L << 53);
                 Close(OpKit.ToDoubles(expected), actual, (shapeA[^1] + 2) * rounding, what);

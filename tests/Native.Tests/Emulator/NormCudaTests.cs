@@ -39,9 +39,9 @@ public sealed class NormCudaTests
     {
         foreach (var (g, shape) in new (NormGeometry, Shape)[] { (new ChannelGeometry(3, 2, 6000), [3, 2, 6000]), (new ChannelGeometry(700, 2, 1), [700, 2, 1]), (new RowGeometry(new(3, 2000)), [3, 2000]) })
         {
-            Tensor x = (Twin.Normal(shape, DType.F64, "x") + 3000).To(DType.F32);
-            Tensor far = x.To(Twin.Emu), y = Tensor.Empty(shape, DType.F32, Twin.Emu);
-            Tensor[] stats = [.. Enumerable.Range(0, 3).Select(_ => Tensor.Empty([g.Groups], DType.F32, Twin.Emu))];
+            Tensor x = (Emulated.Normal(shape, DType.F64, "x") + 3000).To(DType.F32);
+            Tensor far = x.To(Emulated.Device), y = Tensor.Empty(shape, DType.F32, Emulated.Device);
+            Tensor[] stats = [.. Enumerable.Range(0, 3).Select(_ => Tensor.Empty([g.Groups], DType.F32, Emulated.Device))];
             g.Forward(far, null, null, 0, y, stats[0], stats[1], stats[2]);
             // E[x^2] - E[x]^2 would be off by 3000^2 2^-24 = 0.5 here.
             Tensor variance = NormalizeOp.Compose(g, 0, x.To(DType.F64), Tensor.Ones([g.Weights], DType.F64), Tensor.Zeros([g.Weights], DType.F64))[2];
@@ -61,26 +61,26 @@ public sealed class NormCudaTests
     {
         foreach (var dtype in new[] { DType.F32, DType.F64 })
         {
-            Tensor x = Twin.Normal(shape, dtype, "x") * 2 + 1, w = Twin.Normal([g.Weights], dtype, "w"), gy = Twin.Normal(shape, dtype, "gy"), v = Twin.Normal(shape, dtype, "v");
-            Tensor u = Twin.Normal([g.Weights], dtype, "u"), t = Twin.Normal([g.Weights], dtype, "t");
+            Tensor x = Emulated.Normal(shape, dtype, "x") * 2 + 1, w = Emulated.Normal([g.Weights], dtype, "w"), gy = Emulated.Normal(shape, dtype, "gy"), v = Emulated.Normal(shape, dtype, "v");
+            Tensor u = Emulated.Normal([g.Weights], dtype, "u"), t = Emulated.Normal([g.Weights], dtype, "t");
             var (mean, invStd) = Values(g, shape, x, dtype);
             (Shape, DType) full = (shape, dtype), weights = ([g.Weights], dtype);
             double ulps = Ulps(x);
-            Twin.Agree((i, o) => g.Grad(i[0], i[1], i[2], i[3], i[4], o[0], o[1], o[2]), [gy, x, mean, invStd, w], [full, weights, weights], ulps, terms: 1);
-            Twin.Agree((i, o) => g.Grad(i[0], i[1], i[2], i[3], null, o[0], o[1], o[2]), [gy, x, mean, invStd], [full, weights, weights], ulps, terms: 1);
-            Twin.Agree((i, o) => g.GradGrad(i[0], i[1], i[2], i[3], i[4], i[5], i[6], i[7], o[0], o[1], o[2]), [v, u, t, gy, x, mean, invStd, w], [full, full, weights], 4 * ulps, terms: 1);
-            Twin.Agree((i, o) => g.GradGrad(i[0], i[1], i[2], i[3], i[4], i[5], i[6], null, o[0], o[1], o[2]), [v, u, t, gy, x, mean, invStd], [full, full, weights], 4 * ulps, terms: 1);
+            Emulated.Agree((i, o) => g.Grad(i[0], i[1], i[2], i[3], i[4], o[0], o[1], o[2]), [gy, x, mean, invStd, w], [full, weights, weights], ulps, terms: 1);
+            Emulated.Agree((i, o) => g.Grad(i[0], i[1], i[2], i[3], null, o[0], o[1], o[2]), [gy, x, mean, invStd], [full, weights, weights], ulps, terms: 1);
+            Emulated.Agree((i, o) => g.GradGrad(i[0], i[1], i[2], i[3], i[4], i[5], i[6], i[7], o[0], o[1], o[2]), [v, u, t, gy, x, mean, invStd, w], [full, full, weights], 4 * ulps, terms: 1);
+            Emulated.Agree((i, o) => g.GradGrad(i[0], i[1], i[2], i[3], i[4], i[5], i[6], null, o[0], o[1], o[2]), [v, u, t, gy, x, mean, invStd], [full, full, weights], 4 * ulps, terms: 1);
         }
     }
 
     // y, mean, variance and inverse deviation, with and without an affine map; the cpu's mean and inverse deviation.
     private static (Tensor Mean, Tensor InvStd) Values(NormGeometry g, Shape shape, Tensor x, DType dtype)
     {
-        Tensor w = Twin.Normal([g.Weights], dtype, "w"), b = Twin.Normal([g.Weights], dtype, "b");
+        Tensor w = Emulated.Normal([g.Weights], dtype, "w"), b = Emulated.Normal([g.Weights], dtype, "b");
         (Shape, DType) full = (shape, dtype), groups = ([g.Groups], dtype);
         double ulps = Ulps(x);
-        Twin.Agree((i, o) => g.Forward(i[0], i[1], i[2], Eps, o[0], o[1], o[2], o[3]), [x, w, b], [full, groups, groups, groups], ulps);
-        Twin.Agree((i, o) => g.Forward(i[0], null, null, Eps, o[0], o[1], o[2], o[3]), [x], [full, groups, groups, groups], ulps);
+        Emulated.Agree((i, o) => g.Forward(i[0], i[1], i[2], Eps, o[0], o[1], o[2], o[3]), [x, w, b], [full, groups, groups, groups], ulps);
+        Emulated.Agree((i, o) => g.Forward(i[0], null, null, Eps, o[0], o[1], o[2], o[3]), [x], [full, groups, groups, groups], ulps);
         Tensor y = Tensor.Empty(shape, dtype), mean = Tensor.Empty([g.Groups], dtype), variance = Tensor.Empty([g.Groups], dtype), invStd = Tensor.Empty([g.Groups], dtype);
         g.Forward(x, null, null, Eps, y, mean, variance, invStd);
         return (mean, invStd);

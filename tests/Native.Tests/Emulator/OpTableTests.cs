@@ -37,10 +37,10 @@ public sealed class OpTableTests
 
     private static string? Problem(OpRow row, Sample s, Tensor[] x)
     {
-        Tensor[] near = [.. x.Select(t => t.To(EmuKit.Device))];
+        Tensor[] near = [.. x.Select(t => t.To(Emulated.Device))];
         Tensor[] values = s.Run(near);
         // Moving to a device is the one operation that does not stay on its own.
-        if (row.Name != "to_device" && values.FirstOrDefault(t => t.Device != EmuKit.Device) is { } elsewhere)
+        if (row.Name != "to_device" && values.FirstOrDefault(t => t.Device != Emulated.Device) is { } elsewhere)
             return $"a result is {elsewhere.Describe()}";
         double largest = x.Where(t => t.DType.IsFloat()).SelectMany(OpKit.ToDoubles).Where(double.IsFinite).Select(Math.Abs).DefaultIfEmpty(0).Max();
         if (Difference(s.Run(x), values, row.Op is PointwiseOp ? 0 : ValueUlps, largest) is { } value)

@@ -23,12 +23,12 @@ public sealed class PoolCudaTests
         foreach (var dtype in new[] { DType.F32, DType.F64 })
         {
             // Few different values, so that there are ties.
-            Tensor x = (Twin.Normal(input, dtype, "x") * 3).To(DType.I32).To(dtype);
-            Twin.Agree((i, o) => PoolEntries.Max(s, i[0], o[0], o[1]), [x], [(output, dtype), (output, DType.I64)], 0, Layouts);
+            Tensor x = (Emulated.Normal(input, dtype, "x") * 3).To(DType.I32).To(dtype);
+            Emulated.Agree((i, o) => PoolEntries.Max(s, i[0], o[0], o[1]), [x], [(output, dtype), (output, DType.I64)], 0, Layouts);
             Tensor y = Tensor.Empty(output, dtype), index = Tensor.Empty(output, DType.I64);
             PoolEntries.Max(s, x, y, index);
-            Twin.Agree((i, o) => PoolEntries.MaxGrad(s, i[0], i[1], o[0]), [Twin.Normal(output, dtype, "g"), index], [(input, dtype)], 0, Layouts);
-            Twin.Agree((i, o) => PoolEntries.MaxGather(s, i[0], i[1], o[0]), [Twin.Normal(input, dtype, "v"), index], [(output, dtype)], 0, Layouts);
+            Emulated.Agree((i, o) => PoolEntries.MaxGrad(s, i[0], i[1], o[0]), [Emulated.Normal(output, dtype, "g"), index], [(input, dtype)], 0, Layouts);
+            Emulated.Agree((i, o) => PoolEntries.MaxGather(s, i[0], i[1], o[0]), [Emulated.Normal(input, dtype, "v"), index], [(output, dtype)], 0, Layouts);
         }
     });
 
@@ -37,13 +37,13 @@ public sealed class PoolCudaTests
     {
         double nan = double.NaN, inf = double.PositiveInfinity;
         Tensor x = Tensor.From([1, nan, 3, nan, -inf, -inf, -inf, -inf, 5, 5, nan, inf], [1, 3, 4]);
-        Twin.Agree((i, o) => PoolEntries.Max(new(1, 3, 4, 2, 2, 1, 1), i[0], o[0], o[1]), [x], [([1, 2, 3], DType.F64), ([1, 2, 3], DType.I64)], 0);
+        Emulated.Agree((i, o) => PoolEntries.Max(new(1, 3, 4, 2, 2, 1, 1), i[0], o[0], o[1]), [x], [([1, 2, 3], DType.F64), ([1, 2, 3], DType.I64)], 0);
         // Dilated taps at -1 and 1 of a plane of one pixel meet nothing.
         PoolShape nothing = new(1, 1, 1, 2, 2, 1, 1, 1, 1, 2, 2);
         Tensor one = Tensor.From([2.0], [1, 1, 1]), none = Tensor.From([-1L], [1, 1, 1]);
-        Twin.Agree((i, o) => PoolEntries.Max(nothing, i[0], o[0], o[1]), [one], [([1, 1, 1], DType.F64), ([1, 1, 1], DType.I64)], 0);
-        Twin.Agree((i, o) => PoolEntries.MaxGrad(nothing, i[0], i[1], o[0]), [one, none], [([1, 1, 1], DType.F64)], 0);
-        Twin.Agree((i, o) => PoolEntries.MaxGather(nothing, i[0], i[1], o[0]), [one, none], [([1, 1, 1], DType.F64)], 0);
+        Emulated.Agree((i, o) => PoolEntries.Max(nothing, i[0], o[0], o[1]), [one], [([1, 1, 1], DType.F64), ([1, 1, 1], DType.I64)], 0);
+        Emulated.Agree((i, o) => PoolEntries.MaxGrad(nothing, i[0], i[1], o[0]), [one, none], [([1, 1, 1], DType.F64)], 0);
+        Emulated.Agree((i, o) => PoolEntries.MaxGather(nothing, i[0], i[1], o[0]), [one, none], [([1, 1, 1], DType.F64)], 0);
     });
 
     [NeedsTheory(GpuKit.Gxx)]
@@ -57,8 +57,8 @@ public sealed class PoolCudaTests
             {
                 // Windows of up to fifteen columns and 32 pixels are added in the same order; longer ones in another.
                 double ulps = p[3] * p[4] <= 32 ? 0 : 2 * Math.Log2(p[3] * p[4]);
-                Twin.Agree((i, o) => PoolEntries.Average(s, count, adjoint: false, i[0], o[0]), [Twin.Normal(input, dtype, "x")], [(output, dtype)], ulps, Layouts, terms: 1);
-                Twin.Agree((i, o) => PoolEntries.Average(s, count, adjoint: true, i[0], o[0]), [Twin.Normal(output, dtype, "g")], [(input, dtype)], 0, Layouts);
+                Emulated.Agree((i, o) => PoolEntries.Average(s, count, adjoint: false, i[0], o[0]), [Emulated.Normal(input, dtype, "x")], [(output, dtype)], ulps, Layouts, terms: 1);
+                Emulated.Agree((i, o) => PoolEntries.Average(s, count, adjoint: true, i[0], o[0]), [Emulated.Normal(output, dtype, "g")], [(input, dtype)], 0, Layouts);
             }
     });
 
@@ -74,8 +74,8 @@ public sealed class PoolCudaTests
         foreach (var dtype in new[] { DType.F32, DType.F64 })
         {
             Shape input = [planes, height, width], output = [planes, outH, outW];
-            Twin.Agree((i, o) => PoolEntries.AdaptiveAverage(planes, height, width, outH, outW, adjoint: false, i[0], o[0]), [Twin.Normal(input, dtype, "x")], [(output, dtype)], 16, Layouts, terms: 1);
-            Twin.Agree((i, o) => PoolEntries.AdaptiveAverage(planes, height, width, outH, outW, adjoint: true, i[0], o[0]), [Twin.Normal(output, dtype, "g")], [(input, dtype)], 0, Layouts);
+            Emulated.Agree((i, o) => PoolEntries.AdaptiveAverage(planes, height, width, outH, outW, adjoint: false, i[0], o[0]), [Emulated.Normal(input, dtype, "x")], [(output, dtype)], 16, Layouts, terms: 1);
+            Emulated.Agree((i, o) => PoolEntries.AdaptiveAverage(planes, height, width, outH, outW, adjoint: true, i[0], o[0]), [Emulated.Normal(output, dtype, "g")], [(input, dtype)], 0, Layouts);
         }
     });
 
@@ -90,14 +90,14 @@ public sealed class PoolCudaTests
         Shape small = [planes, height, width], large = [planes, height * factor, width * factor];
         foreach (var dtype in new[] { DType.F32, DType.F64 })
         {
-            Twin.Agree((i, o) => UpsampleEntries.Nearest(i[0], o[0], factor), [Twin.Normal(small, dtype, "x")], [(large, dtype)], 0, Layouts);
-            Twin.Agree((i, o) => UpsampleEntries.Sums(i[0], o[0], factor), [Twin.Normal(large, dtype, "g")], [(small, dtype)], factor < 6 ? 0 : 20, Layouts, terms: 1);
+            Emulated.Agree((i, o) => UpsampleEntries.Nearest(i[0], o[0], factor), [Emulated.Normal(small, dtype, "x")], [(large, dtype)], 0, Layouts);
+            Emulated.Agree((i, o) => UpsampleEntries.Sums(i[0], o[0], factor), [Emulated.Normal(large, dtype, "g")], [(small, dtype)], factor < 6 ? 0 : 20, Layouts, terms: 1);
         }
         // Patterns that would be signalling NaN as floats: pixels are moved, not computed with.
         foreach (var dtype in new[] { DType.I32, DType.I64, DType.U8, DType.Bool })
         {
             Tensor x = (Tensor.Arange(planes * height * width) + (dtype == DType.I32 ? 0x7F800001L : dtype == DType.I64 ? 0x7FF0000000000001L : 0)).Reshape(small).To(dtype);
-            Twin.Agree((i, o) => UpsampleEntries.Nearest(i[0], o[0], factor), [x], [(large, dtype)], 0);
+            Emulated.Agree((i, o) => UpsampleEntries.Nearest(i[0], o[0], factor), [x], [(large, dtype)], 0);
         }
     });
 }

@@ -31,9 +31,9 @@ public sealed class ReduceCudaTests
                     long length = shape.Count == 0 ? 1 : shape.Count / Kept(shape, dims);
                     string what = $"{op.Name} {dtype.Name()} {shape} over {string.Join(',', dims)}";
                     if (!dtype.IsFloat() || op == Ops.Max || op == Ops.Min)
-                        OnEmulator.SameBits(what, t => op.Apply(t[0], dims), [x]);
+                        Emulated.SameBits(what, t => op.Apply(t[0], dims), [x]);
                     else
-                        OnEmulator.Close(what, t => op.Apply(t[0], dims), [x], ulps: 2 + (3 * Math.Log2(length)) + (op == Ops.Prod ? length : 0), scale: op == Ops.Sum ? length : 0);
+                        Emulated.Close(what, t => op.Apply(t[0], dims), [x], ulps: 2 + (3 * Math.Log2(length)) + (op == Ops.Prod ? length : 0), scale: op == Ops.Sum ? length : 0);
                 }
     });
 
@@ -43,19 +43,19 @@ public sealed class ReduceCudaTests
         foreach (var op in (ReduceOp[])[Ops.Sum, Ops.Max])
             foreach (var (shape, dims) in Cases.Where(c => c.Shape.Count < 2500))
                 if (shape.Count > 0)
-                    OnEmulator.SameBits($"{op.Name} {shape} over {string.Join(',', dims)}", t => op.Apply(t[0], dims, keepDim: true), [Values(shape, DType.I64, false)], payloads: false, Enum.GetValues<Form>());
+                    Emulated.SameBits($"{op.Name} {shape} over {string.Join(',', dims)}", t => op.Apply(t[0], dims, keepDim: true), [Values(shape, DType.I64, false)], payloads: false, Enum.GetValues<Form>());
         // Lines that could be read in packs but for where they start.
         for (int start = 1; start < 4; start++)
-            OnEmulator.SameBits($"from {start}", t => t[0].Slice(0, start, start + 1200).Sum(), [Values([1300], DType.I32, false)]);
+            Emulated.SameBits($"from {start}", t => t[0].Slice(0, start, start + 1200).Sum(), [Values([1300], DType.I32, false)]);
     });
 
     [NeedsFact(GpuKit.Gxx)]
     public void How_elements_are_read_does_not_change_a_sum() => OpKit.OnFreshThread(() =>
     {
         using var _ = Autograd.NoGrad();
-        Tensor x = Values([1304], DType.F32, false).To(OnEmulator.Emu), aligned = x.Slice(0, 4, 1204), copy = Tensor.Zeros([1300], device: OnEmulator.Emu);
+        Tensor x = Values([1304], DType.F32, false).To(Emulated.Device), aligned = x.Slice(0, 4, 1204), copy = Tensor.Zeros([1300], device: Emulated.Device);
         CopyKernels.Copy(aligned, copy.Slice(0, 1, 1201));
-        Assert.Equal(OnEmulator.Bits(aligned.Sum()), OnEmulator.Bits(copy.Slice(0, 1, 1201).Sum()));
+        Assert.Equal(Emulated.Bits(aligned.Sum()), Emulated.Bits(copy.Slice(0, 1, 1201).Sum()));
     });
 
     [NeedsFact(GpuKit.Gxx)]
@@ -69,10 +69,10 @@ public sealed class ReduceCudaTests
                         double[] values = Array.ConvertAll(OpKit.ToDoubles(Values(shape, DType.I32, false)), v => v);
                         values[at] = special;
                         foreach (var op in (ReduceOp[])[Ops.Max, Ops.Min, Ops.Sum, Ops.Norm])
-                            OnEmulator.Close($"{op.Name} with {special} at {at}", t => op.Apply(t[0], [shape[0] == 5 ? 1 : 0]), [SampleValues.ToTensor(values, shape, dtype)], ulps: 30, scale: 0);
+                            Emulated.Close($"{op.Name} with {special} at {at}", t => op.Apply(t[0], [shape[0] == 5 ? 1 : 0]), [SampleValues.ToTensor(values, shape, dtype)], ulps: 30, scale: 0);
                     }
-        OnEmulator.SameBits("only NaN", t => Ops.Min.Apply(t[0]), [Tensor.Full([300], double.NaN)]);
-        OnEmulator.SameBits("only -inf", t => Ops.Max.Apply(t[0]), [Tensor.Full([300], double.NegativeInfinity)]);
+        Emulated.SameBits("only NaN", t => Ops.Min.Apply(t[0]), [Tensor.Full([300], double.NaN)]);
+        Emulated.SameBits("only -inf", t => Ops.Max.Apply(t[0]), [Tensor.Full([300], double.NegativeInfinity)]);
     });
 
     [NeedsFact(GpuKit.Gxx)]
@@ -80,7 +80,7 @@ public sealed class ReduceCudaTests
     {
         foreach (var dtype in (DType[])[DType.F32, DType.F64])
             foreach (var kernel in (ReduceKernel[])[OptimKernels.SumSquares, OptimKernels.SumAbs, OptimKernels.MaxAbs])
-                OnEmulator.Close(kernel.Name, t =>
+                Emulated.Close(kernel.Name, t =>
                 {
                     var y = Tensor.Allocate(Layout.Scalar, t[0].DType, t[0].Device);
                     kernel.Run(y, t[0], [true, true]);
@@ -98,17 +98,17 @@ public sealed class ReduceCudaTests
                     continue;
                 // Few distinct values: ties everywhere.
                 Form[] forms = shape.Count < 2500 && shape.Count > 0 ? Enum.GetValues<Form>() : [Form.Dense];
-                OnEmulator.SameBits($"argmax {dtype} {shape}", t => t[0].ArgMax(dims[0]), [Values(shape, dtype, false)], payloads: false, forms);
-                OnEmulator.SameBits($"argmin {dtype} {shape}", t => t[0].ArgMin(dims[0]), [Values(shape, dtype, false)], payloads: false, forms);
+                Emulated.SameBits($"argmax {dtype} {shape}", t => t[0].ArgMax(dims[0]), [Values(shape, dtype, false)], payloads: false, forms);
+                Emulated.SameBits($"argmin {dtype} {shape}", t => t[0].ArgMin(dims[0]), [Values(shape, dtype, false)], payloads: false, forms);
             }
         double[] values = OpKit.ToDoubles(Values([6, 1500], DType.I32, false));
         (values[1400], values[700], values[1500], values[4499], values[9 * 500], values[9 * 500 + 1]) = (double.NaN, double.NaN, double.PositiveInfinity, double.NegativeInfinity, -0.0, 0.0);
         foreach (var dtype in (DType[])[DType.F32, DType.F64])
         {
-            OnEmulator.SameBits("argmax with NaN", t => t[0].ArgMax(1), [SampleValues.ToTensor(values, [6, 1500], dtype)]);
-            OnEmulator.SameBits("argmin with NaN", t => t[0].ArgMin(1), [SampleValues.ToTensor(values, [6, 1500], dtype)]);
-            OnEmulator.SameBits("argmax of all", t => t[0].ArgMax(), [SampleValues.ToTensor(values, [6, 1500], dtype)]);
-            OnEmulator.SameBits("max along a dim", t => t[0].Max(0).Values, [SampleValues.ToTensor(values, [6, 1500], dtype)]);
+            Emulated.SameBits("argmax with NaN", t => t[0].ArgMax(1), [SampleValues.ToTensor(values, [6, 1500], dtype)]);
+            Emulated.SameBits("argmin with NaN", t => t[0].ArgMin(1), [SampleValues.ToTensor(values, [6, 1500], dtype)]);
+            Emulated.SameBits("argmax of all", t => t[0].ArgMax(), [SampleValues.ToTensor(values, [6, 1500], dtype)]);
+            Emulated.SameBits("max along a dim", t => t[0].Max(0).Values, [SampleValues.ToTensor(values, [6, 1500], dtype)]);
         }
     });
 
@@ -124,20 +124,20 @@ public sealed class ReduceCudaTests
                 Tensor x = Values(shape, dtype, false), one = Values(dims, dtype, false);
                 Tensor index = Tensor.From([.. Enumerable.Range(0, (int)one.Count).Select(k => (long)(k * 7 % n))], dims);
                 Form[] forms = shape.Count > 0 ? [Form.Dense, Form.Transposed, Form.Sliced, Form.Expanded] : [Form.Dense];
-                OnEmulator.SameBits($"pick {dtype} {shape}", t => new PickOp(dim).Apply(t[0], t[1]), [x, index], payloads: true, forms);
-                OnEmulator.SameBits($"pick {dtype} {shape} but 1", t => new PickOp(dim, 1).Apply(t[0], t[1]), [x, index], payloads: true, forms);
-                OnEmulator.SameBits($"place {dtype} {shape}", t => new PlaceOp(dim, n).Apply(t[0], t[1]), [one, index], payloads: true, forms);
-                OnEmulator.SameBits($"place {dtype} {shape} but 1", t => new PlaceOp(dim, n, 1).Apply(t[0], t[1]), [one, index], payloads: true, forms);
+                Emulated.SameBits($"pick {dtype} {shape}", t => new PickOp(dim).Apply(t[0], t[1]), [x, index], payloads: true, forms);
+                Emulated.SameBits($"pick {dtype} {shape} but 1", t => new PickOp(dim, 1).Apply(t[0], t[1]), [x, index], payloads: true, forms);
+                Emulated.SameBits($"place {dtype} {shape}", t => new PlaceOp(dim, n).Apply(t[0], t[1]), [one, index], payloads: true, forms);
+                Emulated.SameBits($"place {dtype} {shape} but 1", t => new PlaceOp(dim, n, 1).Apply(t[0], t[1]), [one, index], payloads: true, forms);
             }
     });
 
     [NeedsFact(GpuKit.Gxx)]
     public void An_index_out_of_range_is_an_error() => OpKit.OnFreshThread(() =>
     {
-        Tensor x = Tensor.Zeros([2, 3], device: OnEmulator.Emu), one = Tensor.Zeros([2, 1], device: OnEmulator.Emu);
+        Tensor x = Tensor.Zeros([2, 3], device: Emulated.Device), one = Tensor.Zeros([2, 1], device: Emulated.Device);
         foreach (long bad in (long[])[3, -1, long.MaxValue])
         {
-            var index = Tensor.From([0, bad], [2, 1]).To(OnEmulator.Emu);
+            var index = Tensor.From([0, bad], [2, 1]).To(Emulated.Device);
             Assert.Contains($"index {bad} of line 1 is out of range; a line has 3 elements", Assert.Throws<ShapeException>(() => new PickOp(1).Apply(x, index)).Message, StringComparison.Ordinal);
             Assert.Contains($"index {bad} of line 1 is out of range; a line has 3 elements", Assert.Throws<ShapeException>(() => new PlaceOp(1, 3).Apply(one, index)).Message, StringComparison.Ordinal);
         }
@@ -148,7 +148,7 @@ public sealed class ReduceCudaTests
     {
         // In a capture nothing can be read back, so the index is first looked at when the graph runs.
         using var _ = Autograd.NoGrad();
-        Tensor x = Tensor.Zeros([2, 3], device: OnEmulator.Emu), index = Tensor.From([2L, 0], [2, 1]).To(OnEmulator.Emu), bad = Tensor.From([2L, 3], [2, 1]).To(OnEmulator.Emu);
+        Tensor x = Tensor.Zeros([2, 3], device: Emulated.Device), index = Tensor.From([2L, 0], [2, 1]).To(Emulated.Device), bad = Tensor.From([2L, 3], [2, 1]).To(Emulated.Device);
         // Nor can memory be allocated: the pool keeps this result's.
         new PickOp(1).Apply(x, index).Dispose();
         Assert.Equal(CudaResult.Success, Replay(index));
@@ -157,7 +157,7 @@ public sealed class ReduceCudaTests
 
         CudaResult Replay(Tensor at)
         {
-            var state = Ambient.Current.Cuda(OnEmulator.Emu);
+            var state = Ambient.Current.Cuda(Emulated.Device);
             var driver = state.Cuda.Driver;
             driver.StreamBeginCapture(state.Stream);
             using var y = new PickOp(1).Apply(x, at);

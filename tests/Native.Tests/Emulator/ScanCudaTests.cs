@@ -23,17 +23,17 @@ public sealed class ScanCudaTests
                     Tensor Scan(Tensor[] t) => new CumSumOp(dim, reverse).Apply(t[0]);
                     string what = $"{dtype.Name()} {shape} along {dim}, reverse {reverse}";
                     if (!dtype.IsFloat())
-                        OnEmulator.SameBits(what, Scan, [Values(shape, dtype)], payloads: false, forms);
+                        Emulated.SameBits(what, Scan, [Values(shape, dtype)], payloads: false, forms);
                     else // f32 is summed in double and rounded once; in f64 the cpu adds one after the other, and errs like the root of the length
-                        OnEmulator.Close(what, Scan, [Values(shape, dtype)], ulps: dtype == DType.F32 ? 1 : 4 + (Math.Sqrt(shape[dim]) / 2), scale: dtype == DType.F32 ? 0 : shape[dim], forms);
+                        Emulated.Close(what, Scan, [Values(shape, dtype)], ulps: dtype == DType.F32 ? 1 : 4 + (Math.Sqrt(shape[dim]) / 2), scale: dtype == DType.F32 ? 0 : shape[dim], forms);
                 }
     });
 
     [NeedsFact(GpuKit.Gxx)]
     public void Integers_wrap_around() => OpKit.OnFreshThread(() =>
     {
-        OnEmulator.SameBits("i32", t => t[0].CumSum(0), [Tensor.Full([3000], 1 << 30, DType.I32)]);
-        OnEmulator.SameBits("i64", t => t[0].CumSum(0), [Tensor.Full([3000], 1L << 52, DType.I64) * 1024]);
+        Emulated.SameBits("i32", t => t[0].CumSum(0), [Tensor.Full([3000], 1 << 30, DType.I32)]);
+        Emulated.SameBits("i64", t => t[0].CumSum(0), [Tensor.Full([3000], 1L << 52, DType.I64) * 1024]);
     });
 
     [NeedsFact(GpuKit.Gxx)]
@@ -44,9 +44,9 @@ public sealed class ScanCudaTests
             {
                 double[] values = OpKit.ToDoubles(Values(shape, DType.I32));
                 values[at] = double.NaN;
-                OnEmulator.SameBits($"{shape}, NaN at {at}", t => t[0].CumSum(dim), [SampleValues.ToTensor(values, shape, DType.F64)]);
+                Emulated.SameBits($"{shape}, NaN at {at}", t => t[0].CumSum(dim), [SampleValues.ToTensor(values, shape, DType.F64)]);
                 values[at] = double.NegativeInfinity;
-                OnEmulator.SameBits($"{shape}, -inf at {at}", t => t[0].CumSum(dim), [SampleValues.ToTensor(values, shape, DType.F64)]);
+                Emulated.SameBits($"{shape}, -inf at {at}", t => t[0].CumSum(dim), [SampleValues.ToTensor(values, shape, DType.F64)]);
             }
     });
 
@@ -59,11 +59,11 @@ public sealed class ScanCudaTests
                 double[] values = Array.ConvertAll(OpKit.ToDoubles(Values(shape, DType.F64)), v => 1 + (v * 1e-3));
                 Form[] forms = shape.Count is > 0 and < 100 ? Enum.GetValues<Form>() : [Form.Dense];
                 // Both sides round at every factor.
-                OnEmulator.Close($"{dtype.Name()} {shape} along {dim}", t => new ProdOfOthersOp(dim).Apply(t[0]), [SampleValues.ToTensor(values, shape, dtype)], ulps: 4 + (2 * shape[dim]), scale: 0, forms);
+                Emulated.Close($"{dtype.Name()} {shape} along {dim}", t => new ProdOfOthersOp(dim).Apply(t[0]), [SampleValues.ToTensor(values, shape, dtype)], ulps: 4 + (2 * shape[dim]), scale: 0, forms);
                 if (values.Length < 2)
                     continue;
                 values[values.Length / 2] = 0;
-                OnEmulator.Close($"{dtype.Name()} {shape} along {dim} with a 0", t => new ProdOfOthersOp(dim).Apply(t[0]), [SampleValues.ToTensor(values, shape, dtype)], ulps: 4 + (2 * shape[dim]), scale: 0);
+                Emulated.Close($"{dtype.Name()} {shape} along {dim} with a 0", t => new ProdOfOthersOp(dim).Apply(t[0]), [SampleValues.ToTensor(values, shape, dtype)], ulps: 4 + (2 * shape[dim]), scale: 0);
             }
     });
 
@@ -77,7 +77,7 @@ public sealed class ScanCudaTests
                     if (!adjoint && shape[dim] == 0)
                         continue;
                     Form[] forms = shape.Count is > 0 and < 100 ? Enum.GetValues<Form>() : [Form.Dense];
-                    OnEmulator.SameBits($"{dtype.Name()} {shape} along {dim}, adjoint {adjoint}", t => new DiffOp(dim, adjoint).Apply(t[0]), [Values(shape, dtype)], payloads: false, forms);
+                    Emulated.SameBits($"{dtype.Name()} {shape} along {dim}, adjoint {adjoint}", t => new DiffOp(dim, adjoint).Apply(t[0]), [Values(shape, dtype)], payloads: false, forms);
                 }
     });
 

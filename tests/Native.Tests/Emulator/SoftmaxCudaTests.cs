@@ -24,18 +24,18 @@ public sealed class SoftmaxCudaTests
         foreach (var dtype in new[] { DType.F32, DType.F64 })
         {
             Shape shape = [outer, n, inner], line = [outer, 1, inner];
-            Tensor x = Twin.Normal(shape, dtype, "x") * 3, g = Twin.Normal(shape, dtype, "g");
+            Tensor x = Emulated.Normal(shape, dtype, "x") * 3, g = Emulated.Normal(shape, dtype, "g");
             double ulps = 4 + Math.Log2(n + 1);
-            Twin.Agree((i, o) => SoftmaxEntry.Softmax(o[0], i[0], 1), [x], [(shape, dtype)], ulps, Layouts);
-            Twin.Agree((i, o) => SoftmaxEntry.LogSoftmax(o[0], i[0], 1), [x], [(shape, dtype)], ulps, Layouts);
-            Twin.Agree((i, o) => SoftmaxEntry.LogSumExp(o[0], i[0], 1), [x], [(line, dtype)], ulps, Layouts);
+            Emulated.Agree((i, o) => SoftmaxEntry.Softmax(o[0], i[0], 1), [x], [(shape, dtype)], ulps, Layouts);
+            Emulated.Agree((i, o) => SoftmaxEntry.LogSoftmax(o[0], i[0], 1), [x], [(shape, dtype)], ulps, Layouts);
+            Emulated.Agree((i, o) => SoftmaxEntry.LogSumExp(o[0], i[0], 1), [x], [(line, dtype)], ulps, Layouts);
             if (n == 0)
                 continue;
             using var _ = Autograd.NoGrad();
             Tensor y = x.Softmax(1), log = x.LogSoftmax(1);
-            Twin.Agree((i, o) => SoftmaxEntry.SoftmaxGrad(o[0], i[0], i[1], 1), [g, y], [(shape, dtype)], ulps, Layouts);
+            Emulated.Agree((i, o) => SoftmaxEntry.SoftmaxGrad(o[0], i[0], i[1], 1), [g, y], [(shape, dtype)], ulps, Layouts);
             // A sum of n random signs is known to about sqrt(n) units of one summand.
-            Twin.Agree((i, o) => SoftmaxEntry.LogSoftmaxGrad(o[0], i[0], i[1], 1), [g, log], [(shape, dtype)], ulps + Math.Sqrt(n), Layouts);
+            Emulated.Agree((i, o) => SoftmaxEntry.LogSoftmaxGrad(o[0], i[0], i[1], 1), [g, log], [(shape, dtype)], ulps + Math.Sqrt(n), Layouts);
         }
     });
 
@@ -49,9 +49,9 @@ public sealed class SoftmaxCudaTests
             foreach (var (x, dim) in new[] { (rows, 1), (columns, 0) })
             {
                 Shape sums = dim == 1 ? [lines.Length, 1] : [1, lines.Length];
-                Twin.Agree((i, o) => SoftmaxEntry.Softmax(o[0], i[0], dim), [x], [(x.Shape, dtype)], 2);
-                Twin.Agree((i, o) => SoftmaxEntry.LogSoftmax(o[0], i[0], dim), [x], [(x.Shape, dtype)], 0);
-                Twin.Agree((i, o) => SoftmaxEntry.LogSumExp(o[0], i[0], dim), [x], [(sums, dtype)], 0);
+                Emulated.Agree((i, o) => SoftmaxEntry.Softmax(o[0], i[0], dim), [x], [(x.Shape, dtype)], 2);
+                Emulated.Agree((i, o) => SoftmaxEntry.LogSoftmax(o[0], i[0], dim), [x], [(x.Shape, dtype)], 0);
+                Emulated.Agree((i, o) => SoftmaxEntry.LogSumExp(o[0], i[0], dim), [x], [(sums, dtype)], 0);
             }
         }
     });
@@ -69,15 +69,15 @@ public sealed class SoftmaxCudaTests
             foreach (double smoothing in new[] { 0, 0.1 })
             {
                 // Far from zero, where log-sum-exp minus logit would lose its digits; the ignored rows hold NaN.
-                double[] logits = (Twin.Normal([rows, classes], DType.F64, "x") * 2 + 100).ToArray<double>();
+                double[] logits = (Emulated.Normal([rows, classes], DType.F64, "x") * 2 + 100).ToArray<double>();
                 long[] targets = [.. Enumerable.Range(0, rows).Select(r => r % 5 == 3 ? -100L : r * 7L % classes)];
                 for (int r = 3; r < rows; r += 5)
                     logits[r * classes] = NaN;
-                Tensor x = Tensor.From(logits, [rows, classes]).To(dtype), t = Tensor.From(targets, [rows]), scale = Twin.Normal([rows], dtype, "scale");
+                Tensor x = Tensor.From(logits, [rows, classes]).To(dtype), t = Tensor.From(targets, [rows]), scale = Emulated.Normal([rows], dtype, "scale");
                 double ulps = 4 + Math.Log2(classes);
-                Twin.Agree((i, o) => SoftmaxEntry.CrossEntropy(o[0], i[0], i[1], -100, smoothing), [x, t], [([rows], dtype)], ulps, Layouts);
-                Twin.Agree((i, o) => SoftmaxEntry.CrossEntropyGrad(o[0], i[0], i[1], i[2], -100, smoothing), [x, t, scale], [([rows, classes], dtype)], ulps, Layouts);
-                Twin.Agree((i, o) => SoftmaxEntry.MeanCrossEntropy(o[0], o[1], i[0], i[1], -100, smoothing), [x, t], [([], dtype), ([rows], dtype)], ulps, Layouts);
+                Emulated.Agree((i, o) => SoftmaxEntry.CrossEntropy(o[0], i[0], i[1], -100, smoothing), [x, t], [([rows], dtype)], ulps, Layouts);
+                Emulated.Agree((i, o) => SoftmaxEntry.CrossEntropyGrad(o[0], i[0], i[1], i[2], -100, smoothing), [x, t, scale], [([rows, classes], dtype)], ulps, Layouts);
+                Emulated.Agree((i, o) => SoftmaxEntry.MeanCrossEntropy(o[0], o[1], i[0], i[1], -100, smoothing), [x, t], [([], dtype), ([rows], dtype)], ulps, Layouts);
             }
     });
 
@@ -86,16 +86,16 @@ public sealed class SoftmaxCudaTests
     {
         Tensor x = Tensor.Zeros([2, 3]), t = Tensor.From([1L, 3L], [2]);
         string Message(Device device) => Assert.Throws<ShapeException>(() => SoftmaxEntry.CrossEntropy(Tensor.Empty([2], DType.F32, device), x.To(device), t.To(device), -100, 0)).Message;
-        Assert.Equal(Message(Device.Cpu).Replace("@cpu", "@emu:0", StringComparison.Ordinal), Message(Twin.Emu));
-        Assert.Contains("target 3 of row 1 is no class", Message(Twin.Emu), StringComparison.Ordinal);
+        Assert.Equal(Message(Device.Cpu).Replace("@cpu", "@emu:0", StringComparison.Ordinal), Message(Emulated.Device));
+        Assert.Contains("target 3 of row 1 is no class", Message(Emulated.Device), StringComparison.Ordinal);
     });
 
     [NeedsFact(GpuKit.Gxx)]
     public void An_unchecked_bad_target_makes_NaN_of_its_row_alone() => OpKit.OnFreshThread(() =>
     {
         using var off = DataChecks.Override(wanted: false);
-        Tensor x = Twin.Normal([3, 4], DType.F32, "x").To(Twin.Emu), t = Tensor.From([1L, 4L, -7L], [3]).To(Twin.Emu), scale = Tensor.Ones([3], DType.F32, Twin.Emu);
-        Tensor loss = Tensor.Empty([3], DType.F32, Twin.Emu), gx = Tensor.Empty([3, 4], DType.F32, Twin.Emu);
+        Tensor x = Emulated.Normal([3, 4], DType.F32, "x").To(Emulated.Device), t = Tensor.From([1L, 4L, -7L], [3]).To(Emulated.Device), scale = Tensor.Ones([3], DType.F32, Emulated.Device);
+        Tensor loss = Tensor.Empty([3], DType.F32, Emulated.Device), gx = Tensor.Empty([3, 4], DType.F32, Emulated.Device);
         SoftmaxEntry.CrossEntropy(loss, x, t, -100, 0);
         SoftmaxEntry.CrossEntropyGrad(gx, x, t, scale, -100, 0);
         Assert.Equal([false, true, true], loss.ToArray<float>().Select(float.IsNaN));

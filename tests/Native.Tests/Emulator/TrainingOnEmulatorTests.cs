@@ -86,7 +86,7 @@ public sealed class TrainingOnEmulatorTests
 
     private static void Agree(Func<Device, double[]> run) => OpKit.OnFreshThread(() =>
     {
-        double[] expected = run(Device.Cpu), actual = run(EmuKit.Device);
+        double[] expected = run(Device.Cpu), actual = run(Emulated.Device);
         KernelKit.Close(expected, actual, Tolerance, "emulator");
     });
 }
