@@ -38,6 +38,40 @@ public sealed partial class DebugLadderTests : IDisposable
         Assert.Contains(cpu, l => l.StartsWith("cpu     tanh_grad", StringComparison.Ordinal) && l.Contains(", backward of tanh, DebugLadderTests.cs:", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public void The_command_line_compares_with_the_measured_roof()
+    {
+        var lines = new StringWriter();
+        using (Env.Debug.Override(2))
+            OpKit.OnFreshThread(() => Assert.Equal(0, Benchmarks.App.Run(["gradcheck", "--op", "softmax", "--sample", "0", "--order", "1"], TextWriter.Null, lines)));
+        string[] all = lines.ToString().Split('\n');
+        Assert.Matches(@"^cpu: .+, \d+ threads$", all[0]);
+        Assert.Matches(@"^cpu     softmax +\d+\.\d us +\d+\.\d GB/s +\d+% of roof L$", all[1]);
+        Assert.Null(DebugLines.Roof);
+    }
+
+    [Theory]
+    [InlineData(1e-3, 2e-3, "M")]
+    [InlineData(3e-3, 2e-3, "C")]
+    [InlineData(1e-6, 1.5e-6, "L")]
+    public void What_bounds_an_operation_has_a_letter(double compute, double memory, string letter)
+    {
+        DebugLines.Roof = (_, flops, bytes) =>
+        {
+            Assert.Equal((2 * 3 * 4 * 5, 4 * (12 + 20 + 15)), (flops, bytes));
+            return (compute, memory);
+        };
+        try
+        {
+            var line = Assert.Single(Lines(2, () => Tensor.Ones([3, 4]).MatMul(Tensor.Ones([4, 5]))));
+            Assert.Matches($@"GFLOP/s +\d+% of roof {letter}$", line);
+        }
+        finally
+        {
+            DebugLines.Roof = null;
+        }
+    }
+
     [NeedsFact(GpuKit.Gxx)]
     public void Level_4_adds_launches_with_grid_and_arguments_and_the_kernels_text()
     {
