@@ -105,11 +105,13 @@ internal sealed unsafe partial class CudaRuntimeCompiler
 
     /// <summary>
     /// Compiles a program; the log holds its warnings, "" when there are none. A target sm_NN gives a CUBIN, compute_NN gives PTX ending in a zero byte;
-    /// the driver loads either. <see cref="KernelException"/> with the log and the lines it names when the text is wrong.
+    /// the driver loads either. <see cref="KernelException"/> with the log and the lines it names when the text is wrong. Asked for a report, the log
+    /// is one for <see cref="KernelReport"/>.
     /// </summary>
-    public byte[] Compile(string name, string source, string target, out string log) => Compile(name, source, target, out log, null, null);
+    public byte[] Compile(string name, string source, string target, out string log, bool report = false) =>
+        Compile(name, source, report ? [.. Options(target), KernelReport.Option] : Options(target), target, out log, null, null);
 
-    private byte[] Compile(string name, string source, string target, out string log, Action<nint>? before, Action<nint>? after)
+    private byte[] Compile(string name, string source, IReadOnlyList<string> options, string target, out string log, Action<nint>? before, Action<nint>? after)
     {
         nint program = 0;
         fixed (byte* text = Bytes(source), file = Bytes(name + ".cu"))
@@ -117,7 +119,7 @@ internal sealed unsafe partial class CudaRuntimeCompiler
         try
         {
             before?.Invoke(program);
-            int result = Run(program, Options(target));
+            int result = Run(program, options);
             log = Encoding.UTF8.GetString(Read(program, _logSize, _log, "nvrtcGetProgramLog")).TrimEnd('\0', '\n');
             if (result != 0)
                 throw new KernelException($"kernel {name} failed to compile for {target} (NVRTC {Driver.VersionText(Version)}): {Error(result)}\n{log}{Excerpt(name, source, log)}");
@@ -138,7 +140,7 @@ internal sealed unsafe partial class CudaRuntimeCompiler
     public byte[] Compile(string name, string source, string target, IReadOnlyList<string> expressions, out string[] lowered)
     {
         string[] names = new string[expressions.Count];
-        byte[] image = Compile(name, source, target, out _,
+        byte[] image = Compile(name, source, Options(target), target, out _,
             program =>
             {
                 foreach (string expression in expressions)

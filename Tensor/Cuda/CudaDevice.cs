@@ -31,7 +31,8 @@ internal sealed class CudaDevice
     private CudaException? _lost;
     private int _states;
 
-    private CudaDevice(Device device, ICudaDriver driver, object backend)
+    /// <summary>An opening of a device that is nobody else's; <see cref="Open"/> has the one that all share.</summary>
+    public CudaDevice(Device device, ICudaDriver driver, object backend)
     {
         Device = device;
         Driver = driver;

@@ -23,7 +23,7 @@ public sealed class CudaGraph : IDisposable
     private readonly Ambient _owner = Ambient.Current;
     private readonly CudaState? _state;
     private readonly CachingAllocator? _pool;
-    private readonly string _where, _ringName;
+    private readonly string _where, _title;
     private Tensor[] _outputs = [];
     private List<Tensor> _own = [];
     private GraphCapture? _capture;
@@ -39,7 +39,8 @@ public sealed class CudaGraph : IDisposable
     {
         if (warmup < 1)
             throw new UsageException($"graph '{name}': a body runs at least once before it is recorded, to make what it makes once; warmup = {warmup}.");
-        (_name, _body, _warmup, _where, _ringName) = (name, body, warmup, where, $"graph '{name}'");
+        (_name, _body, _warmup, _where) = (name, body, warmup, where);
+        _title = ToString();
         if (device.IsCpu)
             return;
         _state = _owner.Cuda(device);
@@ -205,7 +206,7 @@ public sealed class CudaGraph : IDisposable
         }
         cuda.MakeCurrent();
         _upload!.Send(_capture!.Values);
-        _state.Note(_ringName, null, default);
+        _state.Note(_title, null, default);
         cuda.Check(cuda.Driver.GraphLaunch(_executable, _state.Stream), $"launching graph '{_name}'");
         foreach (var storage in _written)
             storage.BumpVersion();
@@ -253,6 +254,7 @@ public sealed class CudaGraph : IDisposable
         _outputs = [];
     }
 
+    // Of a device that is lost there is nothing left to give back.
     private void Destroy(nint executable)
     {
         if (executable != 0 && _state!.Cuda.TryMakeCurrent())

@@ -32,24 +32,16 @@ internal sealed unsafe class CudaState
     /// <summary>The pool of what outlives every graph.</summary>
     public CachingAllocator Lasting { get; }
 
+    /// <summary>Whether this thread runs a body for a graph, warming up or recording.</summary>
+    public bool IsCapturing => _owner.Capture is not null;
+
+    /// <summary>Whether what this thread queues is recorded rather than run: it cannot be waited for.</summary>
+    public bool IsRecording => Recording is not null;
+
     private GraphCapture? Recording => _owner.Capture is { Recording: true } capture ? capture : null;
 
     /// <summary>What was queued last, for messages.</summary>
     public LaunchRing Launches { get; } = new();
-
-    /// <summary>Whether the host may not read: the body of a graph runs, or the driver records what is queued.</summary>
-    public bool Capturing => _owner.Capture is not null || IsRecording;
-
-    /// <summary>Whether what is queued is recorded rather than run, and cannot be waited for. Asks the driver.</summary>
-    public bool IsRecording
-    {
-        get
-        {
-            Cuda.MakeCurrent();
-            Cuda.Check(Cuda.Driver.StreamIsCapturing(Stream, out bool capturing), "asking for a capture");
-            return capturing;
-        }
-    }
 
     /// <summary>Notes a kernel that is about to be queued; prints it at level 4 of NATIVE_DEBUG. Whether it was printed.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

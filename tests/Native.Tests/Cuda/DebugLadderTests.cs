@@ -179,7 +179,7 @@ public sealed partial class DebugLadderTests : IDisposable
         Assert.Contains(lines, l => Regex.IsMatch(l, @"^cuda:\d+ +exp +recorded  f32\[4,3\] -> f32\[4,3\], DebugLadderTests"));
         Assert.Single(lines, l => l.StartsWith("  record pointwise_exp_dense_f32 ", StringComparison.Ordinal));
         Assert.Equal(2, lines.Count(l => l.StartsWith("  launch pointwise_exp_dense_f32 ", StringComparison.Ordinal)));
-        Assert.Equal(2, lines.Count(l => l.StartsWith("  launch graph 'step' at DebugLadderTests.cs:", StringComparison.Ordinal)));
+        Assert.Equal(2, lines.Count(l => l.StartsWith("  launch graph 'step' (DebugLadderTests.cs:", StringComparison.Ordinal)));
     }
 
     private static void Work(Device device)

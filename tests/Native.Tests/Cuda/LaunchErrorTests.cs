@@ -208,13 +208,14 @@ public sealed class LaunchErrorTests
     {
         var (device, driver) = DriverKit.Faulty();
         Tensor x = Tensor.Ones([4, 3], device: device);
+        int line = Line() + 1;
         var graph = CudaGraph.Capture("step", device, () => (x * x).Sum());
         for (int i = 0; i < 4; i++)
             graph.Replay();
         Assert.Equal(12, graph.Output.Item<float>());
         driver.FailAt("StreamSynchronize", 1, CudaResult.IllegalAddress);
         var e = Assert.Throws<CudaException>(() => graph.Output.Item<float>());
-        Assert.Contains("first seen after graph 'step', at LaunchErrorTests.cs:", e.Message, StringComparison.Ordinal);
+        Assert.Contains($"first seen after graph 'step' (LaunchErrorTests.cs:{line}), at LaunchErrorTests.cs:", e.Message, StringComparison.Ordinal);
         Assert.Throws<DeviceException>(graph.Replay);
         graph.Dispose();
         Assert.Empty(driver.AfterLoss);
