@@ -113,6 +113,7 @@ internal sealed unsafe class FaultyDriver(ICudaDriver inner) : ICudaDriver
     public CudaResult EventElapsedTime(out float milliseconds, nint start, nint end) => inner.EventElapsedTime(out milliseconds, start, end);
     public CudaResult StreamBeginCapture(nint stream) => Verdict("StreamBeginCapture") ?? inner.StreamBeginCapture(stream);
     public CudaResult StreamEndCapture(nint stream, out nint graph) => inner.StreamEndCapture(stream, out graph);
+    public CudaResult StreamIsCapturing(nint stream, out bool capturing) => inner.StreamIsCapturing(stream, out capturing);
     public CudaResult GraphInstantiate(out nint executable, nint graph) => inner.GraphInstantiate(out executable, graph);
     public CudaResult GraphExecUpdate(nint executable, nint graph) => inner.GraphExecUpdate(executable, graph);
     public CudaResult GraphLaunch(nint executable, nint stream) => Verdict("GraphLaunch") ?? inner.GraphLaunch(executable, stream);
