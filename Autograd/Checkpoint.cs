@@ -30,7 +30,12 @@ public static class Checkpoint
             return segment(inputs);
         var states = new (Generator, (ulong, ulong))[generators.Length];
         for (int i = 0; i < states.Length; i++)
-            states[i] = (generators[i], generators[i].State);
+            states[i].Item1 = generators[i];
+        GraphCapture.Each(() =>
+        {
+            foreach (ref var s in states.AsSpan())
+                s.Item2 = s.Item1.State;
+        });
         var start = Ambient.NextSequence;
         using var scope = TensorScope.Begin("checkpoint");
         var stand = StandIns(inputs, keepGraph: false);
@@ -136,11 +141,14 @@ internal sealed class CheckpointOp(Func<Tensor[], Tensor[]> segment, (Generator 
     {
         bool before = ambient.Recomputing;
         var now = new (ulong, ulong)[generators.Length];
-        for (int i = 0; i < now.Length; i++)
+        GraphCapture.Each(() =>
         {
-            now[i] = generators[i].Generator.State;
-            generators[i].Generator.State = generators[i].State;
-        }
+            for (int i = 0; i < now.Length; i++)
+            {
+                now[i] = generators[i].Generator.State;
+                generators[i].Generator.State = generators[i].State;
+            }
+        });
         ambient.Recomputing = true;
         try
         {
@@ -149,8 +157,11 @@ internal sealed class CheckpointOp(Func<Tensor[], Tensor[]> segment, (Generator 
         finally
         {
             ambient.Recomputing = before;
-            for (int i = 0; i < now.Length; i++)
-                generators[i].Generator.State = now[i];
+            GraphCapture.Each(() =>
+            {
+                for (int i = 0; i < now.Length; i++)
+                    generators[i].Generator.State = now[i];
+            });
         }
     }
 

@@ -12,7 +12,10 @@ public static partial class Functional
 
     /// <summary>As above with separate values for height and width.</summary>
     public static Tensor Conv2d(Tensor x, Tensor weight, Tensor? bias, (long H, long W) stride, (long H, long W) padding, (long H, long W) dilation, long groups) =>
-        Apply(new Conv2dOp(Parameters("conv2d", stride, padding, dilation, groups)), x, weight, bias);
+        Conv2d(x, weight, bias, stride, padding, dilation, groups, default);
+
+    internal static Tensor Conv2d(Tensor x, Tensor weight, Tensor? bias, (long H, long W) stride, (long H, long W) padding, (long H, long W) dilation, long groups, Activation activation) =>
+        Apply(new Conv2dOp(Parameters("conv2d", stride, padding, dilation, groups), activation), x, weight, bias);
 
     /// <summary>
     /// Transposed 2-d convolution: x [N, C, H, W], weight [C, O/groups, kh, kw], bias [O] -> [N, O, OH, OW] with
@@ -22,7 +25,10 @@ public static partial class Functional
         ConvTranspose2d(x, weight, bias, (stride, stride), (padding, padding), (outputPadding, outputPadding), groups, (dilation, dilation));
 
     /// <summary>As above with separate values for height and width.</summary>
-    public static Tensor ConvTranspose2d(Tensor x, Tensor weight, Tensor? bias, (long H, long W) stride, (long H, long W) padding, (long H, long W) outputPadding, long groups, (long H, long W) dilation)
+    public static Tensor ConvTranspose2d(Tensor x, Tensor weight, Tensor? bias, (long H, long W) stride, (long H, long W) padding, (long H, long W) outputPadding, long groups, (long H, long W) dilation) =>
+        ConvTranspose2d(x, weight, bias, stride, padding, outputPadding, groups, dilation, default);
+
+    internal static Tensor ConvTranspose2d(Tensor x, Tensor weight, Tensor? bias, (long H, long W) stride, (long H, long W) padding, (long H, long W) outputPadding, long groups, (long H, long W) dilation, Activation activation)
     {
         const string op = "conv_transpose2d";
         ConvCheck.Operands(op, x, "input", weight, "weight");
@@ -30,7 +36,7 @@ public static partial class Functional
         Check.That(outputPadding.H >= 0 && outputPadding.W >= 0, op, $"output padding must not be negative; {outputPadding.H}x{outputPadding.W}.");
         long h = (x.Shape[2] - 1) * stride.H - 2 * padding.H + dilation.H * (weight.Shape[2] - 1) + outputPadding.H + 1;
         long w = (x.Shape[3] - 1) * stride.W - 2 * padding.W + dilation.W * (weight.Shape[3] - 1) + outputPadding.W + 1;
-        return Apply(new Conv2dDataGradOp(p, h, w), x, weight, bias);
+        return Apply(new Conv2dDataGradOp(p, h, w, activation), x, weight, bias);
     }
 
     /// <summary>Maxima of windows; stride defaults to the kernel size. Sizes are rounded down.</summary>

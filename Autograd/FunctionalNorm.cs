@@ -41,6 +41,24 @@ public static partial class Functional
         return outputs[0];
     }
 
+    /// <summary>Training, where the running statistics are means over all batches: <paramref name="batches"/> (i64, a scalar) counts those seen before this one.</summary>
+    internal static Tensor BatchNormCumulative(Tensor x, Tensor runningMean, Tensor runningVar, Tensor batches, Tensor? weight, Tensor? bias, double eps)
+    {
+        Tensor mean, variance;
+        using (Autograd.NoGrad())
+            (mean, variance) = (runningMean.Clone(), runningVar.Clone());
+        // The last batch's statistics alone, which then enter the means with a share that is known on the device only.
+        var y = BatchNorm(x, runningMean, runningVar, weight, bias, training: true, momentum: 1, eps);
+        if (!Ambient.Current.Recomputing)
+        {
+            using var off = Autograd.NoGrad();
+            var share = 1 / (batches.To(x.DType) + 1);
+            runningMean.CopyInPlace(mean + (runningMean - mean) * share);
+            runningVar.CopyInPlace(variance + (runningVar - variance) * share);
+        }
+        return y;
+    }
+
     /// <summary>Layer normalisation (Ba et al. 2016) over the last dims, which must be <paramref name="normalizedShape"/>.</summary>
     public static Tensor LayerNorm(Tensor x, Shape normalizedShape, Tensor? weight = null, Tensor? bias = null, double eps = 1e-5)
     {

@@ -156,6 +156,9 @@ public sealed class BinaryOp : PointwiseOp
 
     internal (BinaryParamVjp A, BinaryParamVjp B) Vjps => (_vjpA, _vjpB);
 
+    /// <summary>Both operands have the same gradient (before broadcasting is undone): it is computed once.</summary>
+    internal bool SharesGradient { get; init; }
+
     /// <summary>Applies the row. Dims must be equal or 1; dtypes and devices must be equal.</summary>
     public Tensor Apply(Tensor a, Tensor b, double p = 0, double q = 0)
     {
@@ -192,6 +195,14 @@ public sealed class BinaryOp : PointwiseOp
     {
         var n = (SmallNode)node;
         var g = n.Grad!;
+        if (SharesGradient)
+        {
+            if (_vjpA(g, n.X!, n.B!, n.Y!, n.P, n.Q) is not { } both)
+                return;
+            engine.Send(node, 0, both);
+            engine.Send(node, 1, both);
+            return;
+        }
         if (Engine.Wants(n.Edge(0)) && _vjpA(g, n.X!, n.B!, n.Y!, n.P, n.Q) is { } ga)
             engine.Send(node, 0, ga);
         if (Engine.Wants(n.Edge(1)) && _vjpB(g, n.X!, n.B!, n.Y!, n.P, n.Q) is { } gb)

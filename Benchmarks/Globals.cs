@@ -20,6 +20,9 @@ internal sealed class Globals
     private readonly Option<string?> _device = new("--device")
     { Description = "Device: cpu.", HelpName = "NAME", Recursive = true };
 
+    private readonly Option<bool> _tf32 = new("--tf32")
+    { Description = "Products and convolutions in f32 on a GPU's tensor cores: factors rounded to 10 bits of mantissa. No effect on the CPU.", Recursive = true };
+
     /// <summary>Declares them.</summary>
     public void AddTo(RootCommand root)
     {
@@ -27,6 +30,7 @@ internal sealed class Globals
         root.Add(_nanTrap);
         root.Add(_threads);
         root.Add(_device);
+        root.Add(_tf32);
     }
 
     /// <summary>Applies what was given until the result is disposed.</summary>
@@ -56,6 +60,13 @@ internal sealed class Globals
                 undo.Add(Env.Device.Override(Device.Parse(device).Name));
             if (parse.GetValue(_nanTrap))
                 undo.Add(NanTrap.Enable());
+            if (parse.GetValue(_tf32))
+            {
+                var ambient = Ambient.Current;
+                bool before = ambient.Tf32;
+                ambient.Tf32 = true;
+                undo.Add(() => ambient.Tf32 = before);
+            }
             var line = Profiler.Line;
             Profiler.Line = ui.Error.WriteLine;
             undo.Add(() => Profiler.Line = line);

@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Text.Json;
 using Native.Methods;
 
@@ -5,11 +6,12 @@ namespace Native.Benchmarks;
 
 /// <summary>Everything that decides the bits of one run.</summary>
 internal sealed record RunSpec(
-    MethodRow Method, string Stream, Scenario Scenario, ulong Seed, TrainerOptions Training, MethodSettings Settings, bool ShuffleClasses = false);
+    MethodRow Method, string Stream, Scenario Scenario, ulong Seed, TrainerOptions Training, MethodSettings Settings, bool ShuffleClasses = false,
+    int? MaxTrain = null, int? MaxTest = null);
 
 /// <summary>A finished run, ready to be printed and stored.</summary>
 internal sealed record RunRecord(
-    RunSpec Spec, TaskStream Stream, object Options, RunResult Result, IReadOnlyList<Metric> Metrics, long Parameters, long StorageBits)
+    RunSpec Spec, TaskStream Stream, object Options, RunResult Result, IReadOnlyList<Metric> Metrics, long Parameters, long StorageBits, string FinalState)
 {
     /// <summary>The value of a metric, or null when undefined.</summary>
     public double? this[string key] => Metrics.First(m => m.Key == key).Value;
@@ -18,17 +20,22 @@ internal sealed record RunRecord(
 /// <summary>Trains one method on one stream with one seed: the body of <c>run</c> and of each row of <c>suite</c>.</summary>
 internal static class MethodRun
 {
-    public static RunRecord Execute(RunSpec spec, ImageSet train, ImageSet test, Action<TrainerProgress>? progress, CancellationToken cancel)
+    public static RunRecord Execute(RunSpec spec, TaskStream stream, Action<TrainerProgress>? progress, CancellationToken cancel) =>
+        Execute(spec, spec.Method.Configure(spec.Settings), stream, null, progress, cancel);
+
+    /// <summary>The same with options already resolved, and a place to save the state at.</summary>
+    public static RunRecord Execute(RunSpec spec, object options, TaskStream stream, RunCheckpoint? checkpoint, Action<TrainerProgress>? progress, CancellationToken cancel)
     {
         if (!spec.Method.Scenarios.Contains(spec.Scenario))
             throw new UsageException($"{spec.Method.Name}: the {spec.Scenario.Name()}-incremental scenario is not supported; there are "
                 + $"{string.Join(", ", spec.Method.Scenarios.Select(s => s.Name()))}.");
-        var options = spec.Method.Configure(spec.Settings);
         var seeds = new SeedStreams(spec.Seed);
-        var stream = TaskStream.SplitDigits(spec.Stream, train, test, spec.Scenario, spec.ShuffleClasses ? seeds.Order : null);
         using var method = spec.Method.Create(stream, seeds, options);
-        var result = new Trainer(stream, spec.Training).Run(method, spec.Method.Joint, seeds.Batch, progress, cancel);
-        return new RunRecord(spec, stream, options, result, Metrics.All(result.Matrix, spec.Scenario), method.ParameterCount, method.StorageBits);
+        var result = new Trainer(stream, spec.Training).Run(method, spec.Method.Joint, seeds.Batch, progress,
+            checkpoint is null ? null : checkpoint with { Seeds = seeds }, cancel);
+        var final = new RunStateWriter();
+        method.Persist(final);
+        return new RunRecord(spec, stream, options, result, Metrics.All(result.Matrix, spec.Scenario), method.ParameterCount, method.StorageBits, final.Digest());
     }
 
     /// <summary>
@@ -47,9 +54,9 @@ internal static class MethodRun
         json.WriteNumber("epochs", spec.Training.Epochs);
         json.WriteNumber("batchSize", spec.Training.BatchSize);
         json.WritePropertyName("options");
-        JsonSerializer.Serialize(json, run.Options, run.Options.GetType(), CamelCase);
+        Cell.ToJson(run.Options).WriteTo(json);
         json.WriteStartObject("data");
-        foreach (var (key, set) in new[] { ("train", stream.Train), ("test", stream.Test) })
+        foreach (var (key, set) in new[] { ("train", stream.TrainItems), ("test", stream.TestItems) })
         {
             json.WriteStartObject(key);
             json.WriteString("name", set.Name);
@@ -65,6 +72,7 @@ internal static class MethodRun
         json.WriteNumber("steps", run.Result.Steps);
         json.WriteNumber("parameters", run.Parameters);
         json.WriteNumber("storageBits", run.StorageBits);
+        json.WriteString("finalState", run.FinalState);
         foreach (var m in run.Metrics)
             if (m.Value is { } v)
                 json.WriteNumber(m.Key, v);
@@ -87,8 +95,6 @@ internal static class MethodRun
         json.WriteEndArray();
     }
 
-    private static readonly JsonSerializerOptions CamelCase = new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
-
     private static void Numbers(Utf8JsonWriter json, IEnumerable<double> values)
     {
         json.WriteStartArray();
@@ -102,4 +108,8 @@ internal static class MethodRun
 internal static class Engine
 {
     public static string Version { get; } = typeof(Tensor).Assembly.GetName().Version is { } v ? $"{v.Major}.{v.Minor}.{v.Build}" : "unknown";
+
+    /// <summary>The commit that was built, as the compiler noted it.</summary>
+    public static string Commit { get; } =
+        typeof(Tensor).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+') is [_, var commit, ..] ? commit : "unknown";
 }

@@ -44,8 +44,8 @@ internal static class Conv2dCuda
         new(new(TensorFamily, "conv2d_tf32_weight_32x64"), 32, 64, 2.2),
     ];
 
-    /// <summary>y = conv(x, w) + bias.</summary>
-    public static void Forward(in ConvShape s, Tensor x, Tensor w, Tensor? bias, Tensor y, bool tf32)
+    /// <summary>y = conv(x, w) + bias, then the epilogue.</summary>
+    public static void Forward(in ConvShape s, Tensor x, Tensor w, Tensor? bias, Tensor y, bool tf32, Epilogue after)
     {
         if (y.Count == 0)
             return;
@@ -58,11 +58,11 @@ internal static class Conv2dCuda
             V = new Axis(s.Height, s.OutH, s.KernelH, s.StrideH, s.PadH, s.DilationH),
             H = new Axis(s.Width, s.OutW, s.KernelW, s.StrideW, s.PadW, s.DilationW),
         };
-        Run(s, ref args, x, w, bias, y, tf32, "conv2d");
+        Run(s, ref args, x, w, bias, y, tf32, after, "conv2d");
     }
 
-    /// <summary>gx = the adjoint of x -> conv(x, w) at gy, + bias.</summary>
-    public static void DataGrad(in ConvShape s, Tensor gy, Tensor w, Tensor? bias, Tensor gx, bool tf32)
+    /// <summary>gx = the adjoint of x -> conv(x, w) at gy, + bias, then the epilogue.</summary>
+    public static void DataGrad(in ConvShape s, Tensor gy, Tensor w, Tensor? bias, Tensor gx, bool tf32, Epilogue after)
     {
         if (gx.Count == 0)
             return;
@@ -76,7 +76,7 @@ internal static class Conv2dCuda
             V = new Axis(s.Height, s.OutH, s.KernelH, s.StrideH, s.PadH, s.DilationH).Adjoint(),
             H = new Axis(s.Width, s.OutW, s.KernelW, s.StrideW, s.PadW, s.DilationW).Adjoint(),
         };
-        Run(s, ref args, gy, w, bias, gx, tf32, "conv2d_data_grad");
+        Run(s, ref args, gy, w, bias, gx, tf32, after, "conv2d_data_grad");
     }
 
     /// <summary>gw = the adjoint of w -> conv(x, w) at gy.</summary>
@@ -110,10 +110,10 @@ internal static class Conv2dCuda
             H = new Axis(s.Width, s.OutW, s.KernelW, s.StrideW, s.PadW, s.DilationW),
         };
         Launch.Run(gw.Device, tile.Kernel, gw.DType, CudaGrid.Of(Launch.Int(blocks * splits, "conv2d_weight_grad"), Launch.Threads), args);
-        parts.AddUp(null, 1, 1);
+        parts.AddUp(null, 1, 1, default);
     }
 
-    private static void Run(in ConvShape s, ref ConvArgs args, Tensor x, Tensor w, Tensor? bias, Tensor y, bool tf32, string name)
+    private static void Run(in ConvShape s, ref ConvArgs args, Tensor x, Tensor w, Tensor? bias, Tensor y, bool tf32, Epilogue after, string name)
     {
         CheckCounts(x, w, y, name);
         // All phases are given the tiles of the largest one, which is the first.
@@ -127,6 +127,8 @@ internal static class Conv2dCuda
         args.X = Launch.At(x);
         args.W = Launch.At(w);
         args.Bias = bias is null ? 0 : Launch.At(bias);
+        args.Slope = after.P;
+        args.Rectify = (int)after.Rectify;
         args.Batch = (int)s.Batch;
         args.Groups = (int)s.Groups;
         args.TilesM = (int)tilesM;
@@ -135,7 +137,9 @@ internal static class Conv2dCuda
         args.Count = (int)y.Count;
         args.Packed = phases == 1 && (args.Adjoint == 0 || (args.V.Stride == 1 && args.H.Stride == 1)) && plane % 4 == 0 && args.Y % 16 == 0 ? 1 : 0;
         Launch.Run(y.Device, tile.Kernel, y.DType, CudaGrid.Of(Launch.Int(blocks * splits, name), Launch.Threads), args);
-        parts.AddUp(bias, plane, args.Results * args.Groups);
+        parts.AddUp(bias, plane, args.Results * args.Groups, after);
+        if (after.Rectify == Rectify.None)
+            after.Finish(y);
     }
 
     // The tile whose blocks, with what they waste at the edges, cost least.
@@ -165,7 +169,7 @@ internal static class Conv2dCuda
 
         public nint At => Launch.At(_to);
 
-        public void AddUp(Tensor? bias, int pixels, int channels)
+        public void AddUp(Tensor? bias, int pixels, int channels, Epilogue after)
         {
             if (splits == 1)
                 return;
@@ -178,6 +182,8 @@ internal static class Conv2dCuda
                 Splits = splits,
                 Pixels = pixels,
                 Channels = channels,
+                Slope = after.P,
+                Rectify = (int)after.Rectify,
             };
             Launch.Run(result.Device, Sum, result.DType, CudaGrid.Of((int)Up(result.Count, 32), Launch.Threads), args);
         }
@@ -206,7 +212,8 @@ internal static class Conv2dCuda
     private struct ConvArgs
     {
         public nint Y, X, W, Bias;
-        public int Batch, Groups, Sources, Results, Adjoint, WSource, WResult, TilesM, TilesN, Splits, Count, Packed;
+        public double Slope;
+        public int Rectify, Batch, Groups, Sources, Results, Adjoint, WSource, WResult, TilesM, TilesN, Splits, Count, Packed;
         public Axis V, H;
     }
 
@@ -220,6 +227,7 @@ internal static class Conv2dCuda
     private struct SumArgs
     {
         public nint Y, Parts, Bias;
-        public int Count, Splits, Pixels, Channels;
+        public double Slope;
+        public int Count, Splits, Pixels, Channels, Rectify;
     }
 }

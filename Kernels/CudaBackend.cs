@@ -67,6 +67,8 @@ internal sealed class CudaBackend(IKernelCompiler compiler, Func<ICudaBlas> blas
             device.MakeCurrent();
             if (!_modules.TryGetValue((kernel.Family, dtype), out nint module))
             {
+                if (GraphCapture.Current is { Recording: true } capture)
+                    throw capture.Forbidden($"kernel: {kernel.Name} for {dtype.Name()} is used for the first time", GraphCapture.SameAtEveryRun);
                 byte[] image = compiler.Compile(kernel.Family.Source(dtype), $"{kernel.Family.Name}_{dtype.Name()}", device.Facts.Arch);
                 device.Check(device.Driver.ModuleLoadData(out module, image), $"loading {kernel.Family.Name} for {dtype.Name()}");
                 _modules.Add((kernel.Family, dtype), module);

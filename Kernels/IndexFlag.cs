@@ -3,7 +3,7 @@ namespace Native;
 /// <summary>
 /// Where a kernel of a GPU reports an index that is out of range. The host does not wait for it, since every use of an index would then stop the stream:
 /// the kernel stops itself and the device reports an error at a later call, as a failed assertion does. On the emulator and with NATIVE_SYNC=1, outside of a
-/// capture, the host waits and gets the position, so that the error is the CPU's.
+/// graph, the host waits and gets the position, so that the error is the CPU's.
 /// </summary>
 internal readonly ref struct IndexFlag
 {
@@ -16,7 +16,7 @@ internal readonly ref struct IndexFlag
 
     public static IndexFlag On(Device device)
     {
-        if ((device.Kind != DeviceKind.Emu && !Env.Sync.Value) || EmulatedDriver.IsCapturing(Ambient.Current.Cuda(device).Stream))
+        if ((device.Kind != DeviceKind.Emu && !Env.Sync.Value) || Ambient.Current.Cuda(device).Capturing)
             return default;
         var first = Tensor.Allocate(Layout.Scalar, DType.I32, device);
         CopyKernels.Fill(first, int.MaxValue);

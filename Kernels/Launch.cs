@@ -55,10 +55,22 @@ internal static unsafe class Launch
         var cuda = state.Cuda;
         nint function = kernel.Function(CudaBackend.Of(cuda), cuda, dtype);
         cuda.MakeCurrent();
+        state.Launches.Add(kernel.Name, dtype, grid);
+        CudaResult result;
         fixed (TArgs* pointer = &arguments)
-            cuda.Check(cuda.Driver.LaunchKernel(function, grid, state.Stream, pointer, sizeof(TArgs)), kernel.Name);
-        if (Env.Sync.Value)
-            cuda.Check(cuda.Driver.StreamSynchronize(state.Stream), kernel.Name);
+            result = cuda.Driver.LaunchKernel(function, grid, state.Stream, pointer, sizeof(TArgs));
+        if (result != CudaResult.Success || Env.Sync.Value)
+            Finish(state, result);
+    }
+
+    /// <summary>After a launch that failed, or that is waited for (NATIVE_SYNC), unless it is being captured.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static void Finish(CudaState state, CudaResult result)
+    {
+        if (result != CudaResult.Success)
+            state.Cuda.Check(result, $"launching {state.Launches.Texts[0]}");
+        if (Env.Sync.Value && !state.Capturing)
+            state.Cuda.Check(state.Cuda.Driver.StreamSynchronize(state.Stream), "waiting for a launch");
     }
 
     /// <summary>The grid of a grid-stride loop over <paramref name="items"/>.</summary>
@@ -80,6 +92,8 @@ internal static unsafe class Launch
         t.CheckAlive("read");
         if (t.Device.IsCpu)
             throw new KernelException($"{t.Describe()} was handed to a kernel of a GPU. Move it with .To(device).");
+        GraphCapture.Touch(t);
+        Ambient.Current.Cuda(t.Device).Launches.Operand(t.Layout, t.DType);
         return t.Storage.Pointer + (nint)(t.Layout.Offset * t.DType.Size());
     }
 }

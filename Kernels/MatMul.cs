@@ -22,10 +22,21 @@ internal static unsafe class MatMulKernels
         Tensor? ownA = null, ownB = null;
         var pa = Operand.Of(a) ?? Operand.Of(ownA = Dense(a))!.Value;
         var pb = Operand.Of(b) ?? Operand.Of(ownB = Dense(b))!.Value;
-        if (y.DType == DType.F32)
-            Run<float>(y, ownA ?? a, pa, ownB ?? b, pb, accumulate);
-        else
-            Run<double>(y, ownA ?? a, pa, ownB ?? b, pb, accumulate);
+        var blas = y.Device.IsCpu || y.Count == 0 ? null : BlasHandle.Of(Ambient.Current.Cuda(y.Device));
+        blas?.Announce(y, a, b);
+        try
+        {
+            if (y.DType == DType.F32)
+                Run<float>(blas, y, ownA ?? a, pa, ownB ?? b, pb, accumulate);
+            else
+                Run<double>(blas, y, ownA ?? a, pa, ownB ?? b, pb, accumulate);
+        }
+        catch (KernelException) when (blas is not null)
+        {
+            blas.Explain();
+            throw;
+        }
+        blas?.Finish();
         if (ownA is not null)
             Ambient.Current.Release(ownA.Storage);
         if (ownB is not null)
@@ -39,13 +50,15 @@ internal static unsafe class MatMulKernels
         return copy;
     }
 
-    private static void Run<T>(Tensor y, Tensor a, Operand oa, Tensor b, Operand ob, bool accumulate) where T : unmanaged
+    private static void Run<T>(BlasHandle? blas, Tensor y, Tensor a, Operand oa, Tensor b, Operand ob, bool accumulate) where T : unmanaged
     {
         long m = y.Layout.Dims[^2], n = y.Layout.Dims[^1], k = a.Layout.Dims[^1], batch = m * n == 0 ? 0 : y.Count / (m * n);
         if (batch == 0)
             return;
+        foreach (var t in (ReadOnlySpan<Tensor>)[y, a, b])
+            GraphCapture.Touch(t);
         T* py = y.Data<T>(), pa = a.Data<T>(), pb = b.Data<T>();
-        var product = new Multiplier<T>(y.Device);
+        var product = new Multiplier<T>(blas);
         if (batch == 1)
         {
             product.Run(oa.Transposed, ob.Transposed, m, n, k, pa, oa.Lead, pb, ob.Lead, py, n, accumulate);
@@ -68,25 +81,23 @@ internal static unsafe class MatMulKernels
     }
 
     /// <summary>Where products of one device are computed: here, or by its BLAS.</summary>
-    private readonly ref struct Multiplier<T>(Device device) where T : unmanaged
+    private readonly ref struct Multiplier<T>(BlasHandle? blas) where T : unmanaged
     {
-        private readonly BlasHandle? _blas = device.IsCpu ? null : BlasHandle.Of(Ambient.Current.Cuda(device));
-
         public void Run(bool transA, bool transB, long m, long n, long k, T* a, long lda, T* b, long ldb, T* c, long ldc, bool accumulate)
         {
-            if (_blas is null)
+            if (blas is null)
                 Gemm.Run(transA, transB, m, n, k, a, lda, b, ldb, c, ldc, accumulate);
             else
-                BlasMatMul.Run(_blas.Blas, _blas.Handle, transA, transB, m, n, k, a, lda, b, ldb, c, ldc, accumulate);
+                BlasMatMul.Run(blas.Blas, blas.Handle, transA, transB, m, n, k, a, lda, b, ldb, c, ldc, accumulate);
         }
 
         public void RunBatched(bool transA, bool transB, long m, long n, long k, T* a, long lda, T* b, long ldb, T* c, long ldc, bool accumulate,
             long batch, long strideA, long strideB, long strideC)
         {
-            if (_blas is null)
+            if (blas is null)
                 Gemm.RunBatched(transA, transB, m, n, k, a, lda, b, ldb, c, ldc, accumulate, batch, strideA, strideB, strideC);
             else
-                BlasMatMul.RunBatched(_blas.Blas, _blas.Handle, transA, transB, m, n, k, a, lda, b, ldb, c, ldc, accumulate, batch, strideA, strideB, strideC);
+                BlasMatMul.RunBatched(blas.Blas, blas.Handle, transA, transB, m, n, k, a, lda, b, ldb, c, ldc, accumulate, batch, strideA, strideB, strideC);
         }
     }
 

@@ -21,7 +21,8 @@ internal readonly record struct OptimSlot(Tensor Value, Tensor Gradient, Tensor?
 
 /// <summary>
 /// Updates of many tensors in one call, in place: a step over a network of a hundred small tensors is one pass over memory and one
-/// hand-out of threads instead of a thousand small operations. Every tensor written gets a new version.
+/// hand-out of threads instead of a thousand small operations. Every tensor written gets a new version. In a graph the scalars of the slots are read again
+/// before each replay, so their memory must be the caller's own.
 /// </summary>
 internal static class OptimKernels
 {
@@ -29,29 +30,29 @@ internal static class OptimKernels
     /// g += decay w; m = momentum m + g; w -= rate (nesterov ? g + momentum m : m). Without momentum, First may be null and w -= rate g.
     /// (The form of Sutskever et al. 2013 that PyTorch uses: the rate is outside the momentum.)
     /// </summary>
-    public static void Sgd(ReadOnlySpan<OptimSlot> slots, double momentum, bool nesterov)
+    public static void Sgd(ReadOnlyMemory<OptimSlot> slots, double momentum, bool nesterov)
     {
-        if (IsOnGpu(slots))
+        if (IsOnGpu(slots.Span))
             OptimCuda.Sgd(slots, momentum, nesterov);
         else if (momentum == 0)
-            OptimLoop.Run(slots, new SgdRule<float>(), new SgdRule<double>());
+            OptimLoop.Run(slots.Span, new SgdRule<float>(), new SgdRule<double>());
         else
-            OptimLoop.Run(slots, new MomentumRule<float>((float)momentum, nesterov), new MomentumRule<double>(momentum, nesterov));
-        Bump(slots);
+            OptimLoop.Run(slots.Span, new MomentumRule<float>((float)momentum, nesterov), new MomentumRule<double>(momentum, nesterov));
+        Bump(slots.Span);
     }
 
     /// <summary>
     /// Kingma and Ba 2015, algorithm 1, with eps outside the root: m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2;
     /// w -= Rate m / (sqrt(v) / RootCorrection + eps), where the slot's Rate holds rate / (1 - b1^t).
     /// </summary>
-    public static void Adam(ReadOnlySpan<OptimSlot> slots, double beta1, double beta2, double eps)
+    public static void Adam(ReadOnlyMemory<OptimSlot> slots, double beta1, double beta2, double eps)
     {
-        if (IsOnGpu(slots))
+        if (IsOnGpu(slots.Span))
             OptimCuda.Adam(slots, beta1, beta2, eps);
         else
-            OptimLoop.Run(slots, new AdamRule<float>((float)beta1, (float)(1 - beta1), (float)beta2, (float)(1 - beta2), (float)eps),
+            OptimLoop.Run(slots.Span, new AdamRule<float>((float)beta1, (float)(1 - beta1), (float)beta2, (float)(1 - beta2), (float)eps),
                 new AdamRule<double>(beta1, 1 - beta1, beta2, 1 - beta2, eps));
-        Bump(slots);
+        Bump(slots.Span);
     }
 
     private static bool IsOnGpu(ReadOnlySpan<OptimSlot> slots)

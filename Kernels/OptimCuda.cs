@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace Native;
 
@@ -6,29 +7,32 @@ namespace Native;
 internal static class OptimCuda
 {
     // OPTIM_SLOTS and OPTIM_CHUNK of optim.cu.
-    private const int Slots = 48, Chunk = 4 * Launch.Threads;
+    private const int Scalars = 4, Slots = 48, Chunk = 4 * Launch.Threads;
 
     private static readonly KernelFamily Family = new("optim", DType.F32, DType.F64);
     private static readonly CudaKernel Plain = new(Family, "optim_sgd"), Momentum = new(Family, "optim_momentum");
     private static readonly CudaKernel Nesterov = new(Family, "optim_nesterov"), Moments = new(Family, "optim_adam");
 
-    public static void Sgd(ReadOnlySpan<OptimSlot> slots, double momentum, bool nesterov) =>
+    public static void Sgd(ReadOnlyMemory<OptimSlot> slots, double momentum, bool nesterov) =>
         Run(momentum == 0 ? Plain : nesterov ? Nesterov : Momentum, slots, new OptimArgs { A = momentum }, momentum == 0 ? 0 : 1);
 
-    public static void Adam(ReadOnlySpan<OptimSlot> slots, double beta1, double beta2, double eps) =>
+    public static void Adam(ReadOnlyMemory<OptimSlot> slots, double beta1, double beta2, double eps) =>
         Run(Moments, slots, new OptimArgs { A = beta1, B = 1 - beta1, C = beta2, D = 1 - beta2, Eps = eps }, 2);
 
-    private static void Run(CudaKernel kernel, ReadOnlySpan<OptimSlot> slots, OptimArgs args, int moments)
+    private static void Run(CudaKernel kernel, ReadOnlyMemory<OptimSlot> slots, OptimArgs args, int moments)
     {
-        var device = slots[0].Value.Device;
+        var device = slots.Span[0].Value.Device;
         foreach (var dtype in (ReadOnlySpan<DType>)[DType.F32, DType.F64])
         {
             args.Tensors = args.Chunks = 0;
-            foreach (var s in slots)
+            List<int>? members = GraphCapture.Current is null ? null : [];
+            for (int i = 0; i < slots.Length; i++)
             {
+                ref readonly var s = ref slots.Span[i];
                 if (s.Value.DType != dtype || s.Value.Count == 0)
                     continue;
                 int count = Launch.Int(s.Value.Count, kernel.Name);
+                members?.Add(i);
                 args.Table[args.Tensors++] = new OptimTensor
                 {
                     W = Launch.At(s.Value),
@@ -45,16 +49,31 @@ internal static class OptimCuda
                 };
                 args.Chunks += (int)Chunks.CeilDiv(count, Chunk);
                 if (args.Tensors == Slots)
-                    Flush(kernel, device, dtype, ref args);
+                    Flush(kernel, device, dtype, slots, members, ref args);
             }
-            Flush(kernel, device, dtype, ref args);
+            Flush(kernel, device, dtype, slots, members, ref args);
         }
     }
 
-    private static void Flush(CudaKernel kernel, Device device, DType dtype, ref OptimArgs args)
+    private static void Flush(CudaKernel kernel, Device device, DType dtype, ReadOnlyMemory<OptimSlot> slots, List<int>? members, ref OptimArgs args)
     {
+        if (members is { Count: > 0 })
+        {
+            int[] mine = [.. members];
+            members.Clear();
+            args.Step = GraphCapture.Current!.Each(mine.Length * Scalars * sizeof(double), values => Write(slots.Span, mine, MemoryMarshal.Cast<byte, double>(values)));
+        }
         Launch.Run(device, kernel, dtype, Launch.Over(device, (long)args.Chunks * Launch.Threads), args);
         args.Tensors = args.Chunks = 0;
+    }
+
+    private static void Write(ReadOnlySpan<OptimSlot> slots, int[] mine, Span<double> values)
+    {
+        foreach (var (at, i) in mine.Index())
+        {
+            ref readonly var s = ref slots[i];
+            (values[Scalars * at], values[Scalars * at + 1], values[Scalars * at + 2], values[Scalars * at + 3]) = (s.Rate, s.Decay, s.Shrink, s.RootCorrection);
+        }
     }
 
     private struct OptimTensor
@@ -73,6 +92,7 @@ internal static class OptimCuda
     private struct OptimArgs
     {
         public double A, B, C, D, Eps;
+        public nint Step;
         public int Tensors, Chunks;
         public Table Table;
     }

@@ -34,11 +34,14 @@ internal static unsafe class RandomKernels
     /// <summary>Fills y (f32 or f64).</summary>
     public static void Run(Tensor y, Fill fill, Generator generator, double a = 0, double b = 1)
     {
-        int words = y.DType == DType.F32 ? 1 : 2;
-        var (key, counter) = generator.Reserve(Blocks(y.Count, words));
+        long blocks = Blocks(y.Count, y.DType == DType.F32 ? 1 : 2);
         if (!y.Device.IsCpu)
-            RandomCuda.Run(y, fill, key, counter, a, b);
-        else if (y.DType == DType.F32)
+        {
+            RandomCuda.Run(y, fill, RandomBlocks.Reserve(generator, blocks), a, b);
+            return;
+        }
+        var (key, counter) = OnHost(generator, blocks);
+        if (y.DType == DType.F32)
             RandomFill.Run(y.Data<float>(), y.Count, fill, key, counter, (float)a, (float)b);
         else
             RandomFill.Run(y.Data<double>(), y.Count, fill, key, counter, a, b);
@@ -47,12 +50,13 @@ internal static unsafe class RandomKernels
     /// <summary>Fills y (i32, i64 or u8) with integers of [low, high).</summary>
     public static void Integers(Tensor y, Generator generator, long low, long high)
     {
-        var (key, counter) = generator.Reserve(Blocks(y.Count, 2));
+        long blocks = Blocks(y.Count, 2);
         if (!y.Device.IsCpu)
         {
-            RandomCuda.Integers(y, key, counter, low, high);
+            RandomCuda.Integers(y, RandomBlocks.Reserve(generator, blocks), low, high);
             return;
         }
+        var (key, counter) = OnHost(generator, blocks);
         switch (y.DType)
         {
             case DType.I32:
@@ -65,6 +69,12 @@ internal static unsafe class RandomKernels
                 RandomFill.Integers(y.Data<byte>(), y.Count, key, counter, low, high);
                 break;
         }
+    }
+
+    private static (ulong Key, ulong Counter) OnHost(Generator generator, long blocks)
+    {
+        Generator.CheckRepeatable("a tensor of the cpu is filled");
+        return generator.Reserve(blocks);
     }
 
     private static long Blocks(long elements, int words) => (checked(elements * words) + 3) / 4;

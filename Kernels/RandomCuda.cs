@@ -1,4 +1,33 @@
+using System.Runtime.InteropServices;
+
 namespace Native;
+
+/// <summary>Where a fill begins: in the arguments, or, in a graph, in memory that is written before each replay. Twin of <c>RandomBlocks</c> in random.cuh.</summary>
+internal readonly struct RandomBlocks
+{
+    private readonly ulong _key, _first;
+    private readonly nint _step;
+
+    private RandomBlocks(ulong key, ulong first, nint step) => (_key, _first, _step) = (key, first, step);
+
+    /// <summary>Takes the next blocks of a generator, for this step and, in a graph, for each later one.</summary>
+    public static RandomBlocks Reserve(Generator generator, long blocks)
+    {
+        var (key, first) = (0UL, 0UL);
+        if (GraphCapture.Current is not { } capture)
+        {
+            (key, first) = generator.Reserve(blocks);
+            return new(key, first, 0);
+        }
+        nint step = capture.Each(2 * sizeof(ulong), values =>
+        {
+            (key, first) = generator.Reserve(blocks);
+            var words = MemoryMarshal.Cast<byte, ulong>(values);
+            (words[0], words[1]) = (key, first);
+        });
+        return new(key, first, step);
+    }
+}
 
 /// <summary><see cref="RandomKernels"/> on a GPU: the same bits, from the same blocks of the generator.</summary>
 internal static class RandomCuda
@@ -11,10 +40,10 @@ internal static class RandomCuda
     private static readonly CudaKernel Bernoulli = new(Floating, "random_bernoulli"), Gumbel = new(Floating, "random_gumbel");
     private static readonly CudaKernel Integer = new(Whole, "randint_fill");
 
-    /// <summary>Fills y (dense, f32 or f64) from block <paramref name="counter"/> on.</summary>
-    public static void Run(Tensor y, Fill fill, ulong key, ulong counter, double a, double b)
+    /// <summary>Fills y (dense, f32 or f64).</summary>
+    public static void Run(Tensor y, Fill fill, RandomBlocks from, double a, double b)
     {
-        RandomArgs args = new() { Y = Launch.At(y), Key = key, First = counter, A = a, B = b, Last = LastBelow(y.DType, a, b), N = Launch.Int(y.Count, "random") };
+        RandomArgs args = new() { Y = Launch.At(y), From = from, A = a, B = b, Last = LastBelow(y.DType, a, b), N = Launch.Int(y.Count, "random") };
         if (args.Y % BlockBytes != 0)
             throw new KernelException($"random: a fill must start at a multiple of {BlockBytes} bytes; {y.Layout}.");
         var kernel = fill switch
@@ -28,9 +57,9 @@ internal static class RandomCuda
     }
 
     /// <summary>Fills y (dense, i32, i64 or u8) with integers of [low, high).</summary>
-    public static void Integers(Tensor y, ulong key, ulong counter, long low, long high)
+    public static void Integers(Tensor y, RandomBlocks from, long low, long high)
     {
-        RandintArgs args = new() { Y = Launch.At(y), Key = key, First = counter, Range = unchecked((ulong)high - (ulong)low), Low = low, N = Launch.Int(y.Count, "randint") };
+        RandintArgs args = new() { Y = Launch.At(y), From = from, Range = unchecked((ulong)high - (ulong)low), Low = low, N = Launch.Int(y.Count, "randint") };
         Launch.Run(y.Device, Integer, y.DType, Launch.Over(y.Device, Chunks.CeilDiv(y.Count, 2)), args);
     }
 
@@ -42,7 +71,7 @@ internal static class RandomCuda
     private struct RandomArgs
     {
         public nint Y;
-        public ulong Key, First;
+        public RandomBlocks From;
         public double A, B, Last;
         public int N;
     }
@@ -50,7 +79,8 @@ internal static class RandomCuda
     private struct RandintArgs
     {
         public nint Y;
-        public ulong Key, First, Range;
+        public RandomBlocks From;
+        public ulong Range;
         public long Low;
         public int N;
     }

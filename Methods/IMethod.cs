@@ -23,6 +23,12 @@ public interface IMethod : IDisposable
     /// </summary>
     Tensor Predict(Tensor images, StreamTask? task);
 
+    /// <summary>
+    /// Describes everything that later steps depend on, to save it or to read it back into a method made with the same options and seed (never
+    /// trained before). Called between steps. What <see cref="BeginTask"/> sets up is part of it: a run continued in mid-task is not begun again.
+    /// </summary>
+    void Persist(RunState state);
+
     /// <summary>Numbers that training changes.</summary>
     long ParameterCount { get; }
 

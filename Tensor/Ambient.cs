@@ -58,13 +58,19 @@ internal sealed class Ambient
             if (ReferenceEquals(state.Cuda.Device, device))
                 return state;
         }
+        return OpenCuda(device);
+    }
+
+    /// <summary>The same where it has been made; null where this thread has not used the device.</summary>
+    public CudaState? TryCuda(Device device) => Array.Find(_cuda, s => ReferenceEquals(s.Cuda.Device, device));
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private CudaState OpenCuda(Device device)
+    {
         var made = new CudaState(CudaDevice.Open(device), this);
         _cuda = [.. _cuda, made];
         return made;
     }
-
-    /// <summary>Has this thread use a device through another opening of it: in tests, one with other kernels.</summary>
-    public void Use(CudaDevice opened) => _cuda = [.. _cuda.Where(s => !ReferenceEquals(s.Cuda.Device, opened.Device)), new CudaState(opened, this)];
 
     /// <summary>The pool of a device's memory.</summary>
     public CachingAllocator AllocatorOf(Device device) => device.IsCpu ? Allocator : Cuda(device).Allocator;
@@ -75,6 +81,12 @@ internal sealed class Ambient
     public bool Recording { get; set; } = true;
 
     public Watch Watch { get; set; }
+
+    /// <summary>The graph whose body this thread runs, warming up or recording.</summary>
+    public GraphCapture? Capture { get; set; }
+
+    /// <summary>Whether products and convolutions in f32 on a GPU may round their factors to tf32, for its tensor cores.</summary>
+    public bool Tf32 { get; set; } = Env.Tf32.Value;
 
     // One order for the whole process, because a graph may be begun on one thread and finished on another.
     private static long sequence;

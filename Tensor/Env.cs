@@ -52,6 +52,9 @@ public static class Env
     /// <summary>Wait for every kernel of a GPU, so that an error names the launch that caused it.</summary>
     public static EnvSwitch<bool> Sync { get; } = Flag("NATIVE_SYNC", "wait for every kernel of a GPU: an error then names its launch");
 
+    /// <summary>Products and convolutions in f32 on a GPU's tensor cores: the default of every thread.</summary>
+    public static EnvSwitch<bool> Tf32 { get; } = Flag("NATIVE_TF32", "f32 products and convolutions of a GPU round their factors to 10 bits of mantissa, for tensor cores");
+
     private static EnvSwitch<string> Text(string name, string otherwise, string help) =>
         Add(new EnvSwitch<string>(name, help, otherwise, s => s));
 

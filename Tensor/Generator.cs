@@ -32,6 +32,7 @@ public sealed class Generator
         get => (_key, _position);
         set
         {
+            CheckRepeatable("its state is set");
             (_key, _position) = value;
             if ((_position & 3) != 0)
                 Philox.Block(_key, _position >> 2, 0, out _r0, out _r1, out _r2, out _r3);
@@ -67,6 +68,7 @@ public sealed class Generator
     /// <summary>The next 32 random bits.</summary>
     public uint NextUInt32()
     {
+        CheckRepeatable("a number is drawn on the host");
         uint word = (uint)(_position & 3);
         if (word == 0)
             Philox.Block(_key, _position >> 2, 0, out _r0, out _r1, out _r2, out _r3);
@@ -123,6 +125,12 @@ public sealed class Generator
             order[i] = i;
         Shuffle<long>(order);
         return order;
+    }
+
+    internal static void CheckRepeatable(string what)
+    {
+        if (GraphCapture.Current is { Freezes: true } capture)
+            throw capture.Forbidden($"generator: {what}", "It would be the same at every replay: draw before Replay(), fill a tensor of the graph's device instead, or do it in CudaGraph.EachReplay.");
     }
 
     private ulong NextUInt64()

@@ -103,6 +103,9 @@ internal sealed class Storage
 
     public bool IsSlice => _parent is not null;
 
+    /// <summary>The storage that owns the bytes: this one, or what it is a slice of.</summary>
+    public Storage Root => _parent?.Root ?? this;
+
     /// <summary>Ends this generation; called by the allocator when the block comes back.</summary>
     public void Retire()
     {

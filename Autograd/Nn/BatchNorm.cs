@@ -45,13 +45,21 @@ public sealed class BatchNorm : Module
     /// <summary>How many batches the running statistics have seen, i64.</summary>
     public Tensor Batches { get; }
 
+    /// <summary>
+    /// Called with the input of each forward pass, before anything is computed or updated: for methods that compare the statistics of a batch with the
+    /// running ones. What it records is part of the graph.
+    /// </summary>
+    public Action<Tensor>? Watch { get; set; }
+
     /// <inheritdoc/>
     public override Tensor Forward(Tensor x)
     {
+        Watch?.Invoke(x);
         if (!Training)
             return Functional.BatchNorm(x, RunningMean, RunningVar, Weight?.Value, Bias?.Value, training: false, eps: _eps);
-        double momentum = _momentum ?? 1.0 / (Batches.Item<long>() + 1);
-        var y = Functional.BatchNorm(x, RunningMean, RunningVar, Weight?.Value, Bias?.Value, training: true, momentum, _eps);
+        var y = _momentum is { } momentum
+            ? Functional.BatchNorm(x, RunningMean, RunningVar, Weight?.Value, Bias?.Value, training: true, momentum, _eps)
+            : Functional.BatchNormCumulative(x, RunningMean, RunningVar, Batches, Weight?.Value, Bias?.Value, _eps);
         if (!Ambient.Current.Recomputing)
             Batches.AddInPlace(1);
         return y;

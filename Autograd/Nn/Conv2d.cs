@@ -1,7 +1,7 @@
 namespace Native.Nn;
 
 /// <summary>Two-dimensional convolution (cross-correlation): [n, in, h, w] to [n, out, h', w']. Starts with PyTorch's default values.</summary>
-public sealed class Conv2d : Module
+public sealed class Conv2d : Module, IActivatedLayer
 {
     private readonly long _stride, _padding, _dilation, _groups;
 
@@ -26,10 +26,14 @@ public sealed class Conv2d : Module
 
     /// <inheritdoc/>
     public override Tensor Forward(Tensor x) => Functional.Conv2d(x, Weight.Value, Bias?.Value, _stride, _padding, _dilation, _groups);
+
+    Tensor IActivatedLayer.Forward(Tensor x, Activation activation) => activation.Joins
+        ? Functional.Conv2d(x, Weight.Value, Bias?.Value, (_stride, _stride), (_padding, _padding), (_dilation, _dilation), _groups, activation)
+        : activation.Apply(Forward(x));
 }
 
 /// <summary>The transpose of a convolution: [n, in, h, w] to [n, out, h', w'] with h' = (h - 1) stride - 2 padding + dilation (kernel - 1) + outputPadding + 1.</summary>
-public sealed class ConvTranspose2d : Module
+public sealed class ConvTranspose2d : Module, IActivatedLayer
 {
     private readonly long _stride, _padding, _outputPadding, _dilation, _groups;
 
@@ -54,4 +58,8 @@ public sealed class ConvTranspose2d : Module
 
     /// <inheritdoc/>
     public override Tensor Forward(Tensor x) => Functional.ConvTranspose2d(x, Weight.Value, Bias?.Value, _stride, _padding, _outputPadding, _groups, _dilation);
+
+    Tensor IActivatedLayer.Forward(Tensor x, Activation activation) => activation.Joins
+        ? Functional.ConvTranspose2d(x, Weight.Value, Bias?.Value, (_stride, _stride), (_padding, _padding), (_outputPadding, _outputPadding), _groups, (_dilation, _dilation), activation)
+        : activation.Apply(Forward(x));
 }

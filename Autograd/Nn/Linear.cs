@@ -1,7 +1,7 @@
 namespace Native.Nn;
 
 /// <summary>y = x W' + b: [..., in] to [..., out]. Starts with PyTorch's default values.</summary>
-public sealed class Linear : Module
+public sealed class Linear : Module, IActivatedLayer
 {
     /// <summary>A layer from <paramref name="inFeatures"/> to <paramref name="outFeatures"/> values, drawn from the generator.</summary>
     public Linear(long inFeatures, long outFeatures, Generator generator, bool bias = true, DType dtype = DType.F32, Device? device = null)
@@ -27,10 +27,21 @@ public sealed class Linear : Module
     /// <summary>[..., in] to [..., out].</summary>
     public override Tensor Forward(Tensor x)
     {
+        var y = Product(x);
+        return Bias is null ? y : y + Bias.Value;
+    }
+
+    Tensor IActivatedLayer.Forward(Tensor x, Activation activation)
+    {
+        var y = Product(x);
+        return Bias is null ? activation.Apply(y) : activation.ApplyToSum(y, Bias.Value);
+    }
+
+    private Tensor Product(Tensor x)
+    {
         if (x.Rank == 0 || x.Shape[-1] != InFeatures)
             throw new ShapeException($"linear: '{Weight.Name}' takes {InFeatures} features; input = {x.Describe()}. Its last dim must be that number.");
-        var y = x.MatMul(Weight.Value.T);
-        return Bias is null ? y : y + Bias.Value;
+        return x.MatMul(Weight.Value.T);
     }
 
     /// <summary>Makes the layer larger; old weights stay, new ones are drawn as at the start of a layer of the new size.</summary>

@@ -27,21 +27,31 @@ public sealed class Sequential : Module
     {
         if (!Autograd.IsRecording)
             return ForwardLean(x);
-        foreach (var m in _modules)
-            x = m.Forward(x);
+        for (int i = 0; i < _modules.Length;)
+            x = Step(ref i, x);
         return x;
+    }
+
+    // The next module, together with the activation after it where it computes that too.
+    private Tensor Step(ref int i, Tensor x)
+    {
+        var m = _modules[i++];
+        if (m is not IActivatedLayer layer || i == _modules.Length || _modules[i] is not IActivation { Activation: var activation })
+            return m.Forward(x);
+        i++;
+        return layer.Forward(x, activation);
     }
 
     private Tensor ForwardLean(Tensor x)
     {
         Storage? mine = null;
-        foreach (var m in _modules)
+        for (int i = 0; i < _modules.Length;)
         {
             Tensor y;
             bool fresh;
             using (var scope = TensorScope.Begin("module"))
             {
-                y = m.Forward(x);
+                y = Step(ref i, x);
                 fresh = y.Storage.ScopeDepth == scope.Depth;
                 y = scope.Keep(y);
             }

@@ -28,10 +28,13 @@ internal static class ConvCheck
         Check.SameDType(x, bias, op, "input", "bias");
         Check.ShapeIs(bias, [channels], op, "bias");
     }
+
+    /// <summary>The output, where the activation's derivative is told from it.</summary>
+    public static Saves Saves(Activation activation) => activation.Kind == ActivationKind.None ? Native.Saves.None : Native.Saves.Output0;
 }
 
-/// <summary>y = conv(x, w) + bias; x [N,C,H,W], w [O,C/groups,kh,kw], y [N,O,OH,OW]. Cross-correlation, as everywhere in the field.</summary>
-internal sealed class Conv2dOp(ConvParameters p) : StructuredOp("conv2d")
+/// <summary>y = activation(conv(x, w) + bias); x [N,C,H,W], w [O,C/groups,kh,kw], y [N,O,OH,OW]. Cross-correlation, as everywhere in the field.</summary>
+internal sealed class Conv2dOp(ConvParameters p, Activation activation = default) : StructuredOp("conv2d")
 {
     public override OutputSpecs Infer(Inputs x)
     {
@@ -44,13 +47,15 @@ internal sealed class Conv2dOp(ConvParameters p) : StructuredOp("conv2d")
         return [new(Layout.Of([s.Batch, s.Filters, s.OutH, s.OutW]), x[0].DType)];
     }
 
-    public override void Forward(Inputs x, Outputs y) => ConvEntries.Forward(Shape(x), x[0], x[1], x.Optional(2), y[0]);
+    public override void Forward(Inputs x, Outputs y) => ConvEntries.Forward(Shape(x), x[0], x[1], x.Optional(2), y[0], after: activation.Epilogue);
 
-    public override Saves SavesFor(Inputs x) => Saves.Input0 | Saves.Input1;
+    public override Saves SavesFor(Inputs x) => Saves.Input0 | Saves.Input1 | ConvCheck.Saves(activation);
 
     public override Tensor?[] Backward(Tensor g, Saved s)
     {
         Tensor x = s.Input(0), w = s.Input(1);
+        if (activation.Kind != ActivationKind.None)
+            g = activation.Grad(g, s.Output);
         return
         [
             s.Needs(0) ? new Conv2dDataGradOp(p, x.Shape[2], x.Shape[3]).Apply(g, w) : null,
@@ -74,6 +79,11 @@ internal sealed class Conv2dOp(ConvParameters p) : StructuredOp("conv2d")
             SampleInput[] inputs = bias ? [new(xs), new(ws), new([ws[0]])] : [new(xs), new(ws)];
             yield return new(label, x => [new Conv2dOp(p).Apply(x)], inputs) { Reference = x => [ConvSamples.Naive(x[0], xs, x[1], ws, bias ? x[2] : null, p)] };
         }
+        foreach (var a in ConvSamples.Activations)
+            yield return new($"{a.Kind}", x => [new Conv2dOp(ConvParameters.Simple(pad: 1), a).Apply(x)], new SampleInput([2, 2, 3, 3]), new([3, 2, 3, 3]), new([3]))
+            {
+                Composed = x => [a.Apply(new Conv2dOp(ConvParameters.Simple(pad: 1)).Apply(x))],
+            };
     }
 
     internal static IEnumerable<ErrorSample> Errors()
@@ -86,8 +96,8 @@ internal sealed class Conv2dOp(ConvParameters p) : StructuredOp("conv2d")
     }
 }
 
-/// <summary>gx = the adjoint of x -> conv(x, w) at gy, + bias. As a forward pass it is the transposed convolution.</summary>
-internal sealed class Conv2dDataGradOp(ConvParameters p, long height, long width) : StructuredOp("conv2d_data_grad")
+/// <summary>gx = activation(the adjoint of x -> conv(x, w) at gy, + bias). As a forward pass it is the transposed convolution.</summary>
+internal sealed class Conv2dDataGradOp(ConvParameters p, long height, long width, Activation activation = default) : StructuredOp("conv2d_data_grad")
 {
     public override OutputSpecs Infer(Inputs x)
     {
@@ -102,13 +112,15 @@ internal sealed class Conv2dDataGradOp(ConvParameters p, long height, long width
         return [new(Layout.Of([s.Batch, s.Channels, height, width]), x[0].DType)];
     }
 
-    public override void Forward(Inputs x, Outputs y) => ConvEntries.DataGrad(Shape(x), x[0], x[1], x.Optional(2), y[0]);
+    public override void Forward(Inputs x, Outputs y) => ConvEntries.DataGrad(Shape(x), x[0], x[1], x.Optional(2), y[0], after: activation.Epilogue);
 
-    public override Saves SavesFor(Inputs x) => Saves.Input0 | Saves.Input1;
+    public override Saves SavesFor(Inputs x) => Saves.Input0 | Saves.Input1 | ConvCheck.Saves(activation);
 
     public override Tensor?[] Backward(Tensor g, Saved s)
     {
         Tensor gy = s.Input(0), w = s.Input(1);
+        if (activation.Kind != ActivationKind.None)
+            g = activation.Grad(g, s.Output);
         return
         [
             s.Needs(0) ? new Conv2dOp(p).Apply(g, w) : null,
@@ -133,6 +145,11 @@ internal sealed class Conv2dDataGradOp(ConvParameters p, long height, long width
                 Reference = x => [ConvSamples.NaiveDataGrad(x[0], xs, x[1], ws, bias ? x[2] : null, p)],
             };
         }
+        foreach (var a in ConvSamples.Activations)
+            yield return new($"{a.Kind}", x => [new Conv2dDataGradOp(ConvParameters.Simple(stride: 2), 5, 5, a).Apply(x)], new SampleInput([2, 2, 2, 2]), new([2, 3, 3, 3]))
+            {
+                Composed = x => [a.Apply(new Conv2dDataGradOp(ConvParameters.Simple(stride: 2), 5, 5).Apply(x))],
+            };
     }
 
     internal static IEnumerable<ErrorSample> Errors()
@@ -190,6 +207,8 @@ internal sealed class Conv2dWeightGradOp(ConvParameters p, long kernelH, long ke
 /// <summary>Shapes that break convolutions, and the convolution as seven loops.</summary>
 internal static class ConvSamples
 {
+    public static readonly Activation[] Activations = [new(ActivationKind.Relu), new(ActivationKind.LeakyRelu, 0.2), new(ActivationKind.Tanh), new(ActivationKind.Sigmoid)];
+
     public static readonly (string Label, Shape X, Shape W, ConvParameters P, bool Bias)[] Cases =
     [
         ("3x3", [2, 2, 4, 5], [3, 2, 3, 3], ConvParameters.Simple(), false),

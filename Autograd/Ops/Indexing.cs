@@ -287,9 +287,18 @@ public static class TensorIndexing
             Check.Rank(weight, 2, "embedding_bag", "weight", "[rows, width]");
             CheckVector(index, "embedding_bag", "index");
             CheckVector(offsets, "embedding_bag", "offsets");
-            var (bags, sizes) = Bags(offsets.ToArray<long>(), index.Count);
-            var sums = new IndexAddOp(0, [offsets.Count, weight.Layout.Dims[1]]).Apply(null, Tensor.From(bags, [bags.Length], weight.Device), weight.TakeRows(index));
-            return mode == BagMode.Sum ? sums : sums / Tensor.From(sizes, [sizes.Length, 1], weight.Device).To(weight.DType);
+            long n = index.Count, bags = offsets.Count;
+            if (offsets.Device.IsCpu || DataChecks.Wanted(offsets.Device))
+                CheckOffsets(offsets.ToArray<long>(), n);
+            // The bag of an index is the number of bags that begin up to it, less one: counted where the offsets are, since nothing may wait for them.
+            var begins = Tensor.Zeros([n + 1], DType.I64, offsets.Device).IndexAdd(0, offsets, Tensor.Ones([bags], DType.I64, offsets.Device));
+            var bag = begins.CumSum(0).Narrow(0, 0, n) - 1;
+            var sums = new IndexAddOp(0, [bags, weight.Layout.Dims[1]]).Apply(null, bag, weight.TakeRows(index));
+            if (mode == BagMode.Sum || bags == 0)
+                return sums;
+            // An empty bag's sum of zero is divided by 1.
+            var ends = Tensor.Concat([offsets.Narrow(0, 1, bags - 1), Tensor.Full([1], n, DType.I64, offsets.Device)]);
+            return sums / (ends - offsets).To(weight.DType).Clamp(1, double.PositiveInfinity).Reshape(bags, 1);
         }
 
         /// <summary>Bags of equal size: row b of the index [bags, size] is bag b.</summary>
@@ -301,11 +310,8 @@ public static class TensorIndexing
         }
     }
 
-    // The bag of each index, and each bag's size (1 for an empty one, whose sum of zero is then divided by it).
-    private static (long[] Bags, double[] Sizes) Bags(long[] offsets, long count)
+    private static void CheckOffsets(long[] offsets, long count)
     {
-        var bags = new long[count];
-        var sizes = new double[offsets.Length];
         Check.That(offsets.Length > 0 || count == 0, "embedding_bag", $"no offsets for {count} indices. Give each bag's first position.");
         for (int b = 0; b < offsets.Length; b++)
         {
@@ -314,10 +320,7 @@ public static class TensorIndexing
             Check.That(from <= count, "embedding_bag", $"offsets[{b}] = {from} is beyond the {count} indices.");
             Check.That(to >= from, "embedding_bag", $"offsets[{b + 1}] = {to} is below the offset before it, {from}. Offsets must not decrease.");
             Check.That(to <= count, "embedding_bag", $"offsets[{b + 1}] = {to} is beyond the {count} indices.");
-            bags.AsSpan((int)from, (int)(to - from)).Fill(b);
-            sizes[b] = Math.Max(1, to - from);
         }
-        return (bags, sizes);
     }
 
     private static void CheckVector(Tensor index, string op, string name)

@@ -32,5 +32,5 @@ public sealed class Adam : Optimizer
         Shrink = _decoupled ? 1 - group.Lr * group.WeightDecay : 1,
     };
 
-    private protected override void Update(ReadOnlySpan<OptimSlot> slots) => OptimKernels.Adam(slots, _beta1, _beta2, _eps);
+    private protected override void Update(ReadOnlyMemory<OptimSlot> slots) => OptimKernels.Adam(slots, _beta1, _beta2, _eps);
 }

@@ -15,34 +15,15 @@ public static class Clip
     /// <exception cref="NumericException">The norm is not finite, when asked for.</exception>
     public static double GradNorm(IEnumerable<Parameter> parameters, double maxNorm, double norm = 2, bool errorIfNotFinite = false)
     {
-        var kernel = norm switch
-        {
-            1 => OptimKernels.SumAbs,
-            2 => OptimKernels.SumSquares,
-            double.PositiveInfinity => OptimKernels.MaxAbs,
-            _ => throw new UsageException($"clip: norm must be 1, 2 or infinity; got {norm}."),
-        };
         Optimizer.NotNegative(maxNorm, "maxNorm");
         using var scope = TensorScope.Begin("clip");
         using var off = Autograd.NoGrad();
         var with = parameters.Where(p => p.Grad is not null).ToList();
         double total = 0;
-        Span<bool> all = stackalloc bool[Shape.MaxRank];
-        all.Fill(true);
-        foreach (var group in with.GroupBy(p => (p.DType, p.Device)))
-        {
-            // A number for each gradient, read together: reading from a GPU waits for everything before it.
-            var parts = Tensor.Zeros([group.Count()], group.Key.DType, group.Key.Device);
-            foreach (var (i, p) in group.Index())
-            {
-                var g = p.GradMask is { } mask ? p.Grad! * mask : p.Grad!;
-                if (g.Count > 0)
-                    kernel.Run(parts.View(parts.Layout.Select(0, i)), g, all[..g.Rank]);
-            }
-            // Math.Max keeps NaN, so one NaN anywhere is seen in the total.
+        // A number for each gradient, read together: reading from a GPU waits for everything before it. Math.Max keeps NaN, so one NaN anywhere is seen in the total.
+        foreach (var parts in Parts(with, norm))
             foreach (double v in GradCheckRun.Values(parts))
                 total = norm == double.PositiveInfinity ? Math.Max(total, v) : total + v;
-        }
         if (norm == 2)
             total = Math.Sqrt(total);
         if (errorIfNotFinite && !double.IsFinite(total))
@@ -52,6 +33,60 @@ public static class Clip
             foreach (var p in with)
                 p.Grad!.MulInPlace(factor);
         return total;
+    }
+
+    /// <summary>
+    /// As <see cref="GradNorm"/>, but the host reads nothing, so that it can be part of a <see cref="CudaGraph"/>: the norm before, a scalar on the
+    /// gradients' device and in their dtype. All gradients must be of one device and dtype.
+    /// </summary>
+    /// <param name="parameters">Those without a gradient are left out.</param>
+    /// <param name="maxNorm">Upper bound.</param>
+    /// <param name="norm">1 (sum of magnitudes), 2 (Euclidean) or infinity (largest magnitude).</param>
+    /// <exception cref="UsageException">No gradient, or gradients of several devices or dtypes.</exception>
+    public static Tensor GradNormOnDevice(IEnumerable<Parameter> parameters, double maxNorm, double norm = 2)
+    {
+        Optimizer.NotNegative(maxNorm, "maxNorm");
+        using var scope = TensorScope.Begin("clip");
+        using var off = Autograd.NoGrad();
+        var with = parameters.Where(p => p.Grad is not null).ToList();
+        var groups = Parts(with, norm).ToList();
+        if (groups.Count != 1)
+            throw new UsageException($"clip: the gradients are of {groups.Count} devices or dtypes; one number is wanted for all. Run Backward first, or clip each kind by itself.");
+        var total = norm switch
+        {
+            double.PositiveInfinity => groups[0].Max(),
+            2 => groups[0].Sum().Sqrt(),
+            _ => groups[0].Sum(),
+        };
+        var factor = (maxNorm / (total + 1e-6)).Clamp(double.NegativeInfinity, 1);
+        foreach (var p in with)
+            p.Grad!.MulInPlace(factor);
+        return scope.Keep(total);
+    }
+
+    // For each dtype and device, one number per gradient.
+    private static IEnumerable<Tensor> Parts(IReadOnlyList<Parameter> with, double norm)
+    {
+        var kernel = norm switch
+        {
+            1 => OptimKernels.SumAbs,
+            2 => OptimKernels.SumSquares,
+            double.PositiveInfinity => OptimKernels.MaxAbs,
+            _ => throw new UsageException($"clip: norm must be 1, 2 or infinity; got {norm}."),
+        };
+        var all = new bool[Shape.MaxRank];
+        Array.Fill(all, true);
+        foreach (var group in with.GroupBy(p => (p.DType, p.Device)))
+        {
+            var parts = Tensor.Zeros([group.Count()], group.Key.DType, group.Key.Device);
+            foreach (var (i, p) in group.Index())
+            {
+                var g = p.GradMask is { } mask ? p.Grad! * mask : p.Grad!;
+                if (g.Count > 0)
+                    kernel.Run(parts.View(parts.Layout.Select(0, i)), g, all.AsSpan(0, g.Rank));
+            }
+            yield return parts;
+        }
     }
 
     /// <summary>Limits every element of every gradient to [-limit, limit]. NaN stays NaN.</summary>

@@ -27,6 +27,7 @@ public abstract class Optimizer : IDisposable
     private readonly List<ParamGroup> _groups = [];
     private readonly Dictionary<Parameter, Moments> _moments = new(ReferenceEqualityComparer.Instance);
     private OptimSlot[] _slots = [];
+    private (ParamGroup Group, Moments Moments)[] _plan = [];
     private Parameter[]? _all;
     private bool _disposed;
 
@@ -57,6 +58,7 @@ public abstract class Optimizer : IDisposable
                 throw new UsageException($"optimizer: parameter '{p.Name}' is in a group already. Name each parameter once.");
         _groups.Add(group);
         _slots = new OptimSlot[_moments.Count];
+        _plan = new (ParamGroup, Moments)[_moments.Count];
         _all = null;
         return group;
     }
@@ -107,15 +109,40 @@ public abstract class Optimizer : IDisposable
                 }
                 var m = _moments[p];
                 m.Follow(p, MomentCount);
-                m.Steps++;
-                _slots[n++] = Scalars(group, m.Steps, new OptimSlot(p, g, m.First, m.Second, p.GradMask));
+                _plan[n] = (group, m);
+                _slots[n++] = new OptimSlot(p, g, m.First, m.Second, p.GradMask);
             }
         long start = Stopwatch.GetTimestamp();
-        Update(_slots.AsSpan(0, n));
+        Advance(n);
         if ((Ambient.Current.Watch & Watch.Profile) != 0)
             Profiler.Note($"({GetType().Name.ToLowerInvariant()} update)", start, UpdateBytes(_slots.AsSpan(0, n)));
         Array.Clear(_slots);
+        Array.Clear(_plan);
         copies?.ForEach(c => c.Dispose());
+    }
+
+    // A graph counts the step and computes its scalars again before each replay, from its own copy of what this step updates.
+    private void Advance(int n)
+    {
+        if (GraphCapture.Current is null)
+        {
+            Count(_plan.AsSpan(0, n), _slots);
+            Update(_slots.AsMemory(0, n));
+            return;
+        }
+        var plan = _plan[..n];
+        var slots = _slots[..n];
+        GraphCapture.Each(() => Count(plan, slots));
+        Update(slots);
+    }
+
+    private void Count(ReadOnlySpan<(ParamGroup Group, Moments Moments)> plan, OptimSlot[] slots)
+    {
+        for (int i = 0; i < plan.Length; i++)
+        {
+            var (group, moments) = plan[i];
+            slots[i] = Scalars(group, ++moments.Steps, slots[i]);
+        }
     }
 
     /// <summary>
@@ -210,7 +237,7 @@ public abstract class Optimizer : IDisposable
 
     private protected abstract OptimSlot Scalars(ParamGroup group, long step, OptimSlot slot);
 
-    private protected abstract void Update(ReadOnlySpan<OptimSlot> slots);
+    private protected abstract void Update(ReadOnlyMemory<OptimSlot> slots);
 
     internal static double NotNegative(double value, string name) =>
         value >= 0 && double.IsFinite(value) ? value : throw new UsageException($"optimizer: {name} must be a finite number of 0 or more; got {value}.");

@@ -27,5 +27,5 @@ public sealed class Sgd : Optimizer
     private protected override OptimSlot Scalars(ParamGroup group, long step, OptimSlot slot) =>
         slot with { Rate = group.Lr, Decay = group.WeightDecay };
 
-    private protected override void Update(ReadOnlySpan<OptimSlot> slots) => OptimKernels.Sgd(slots, _momentum, _nesterov);
+    private protected override void Update(ReadOnlyMemory<OptimSlot> slots) => OptimKernels.Sgd(slots, _momentum, _nesterov);
 }

@@ -45,7 +45,9 @@ internal static class RunCommand
                 new MethodSettings(parse.GetValue(rate), parse.GetValue(buffer)),
                 parse.GetValue(shuffle));
             var folder = DataFolder.From(parse.GetValue(data));
-            return Run(ui, spec, new StreamRequest(folder, parse.GetValue(data) is not null, parse.GetValue(unofficial)), parse.GetValue(json));
+            var request = new StreamRequest(folder, spec.Scenario, spec.Seed)
+            { Explicit = parse.GetValue(data) is not null, AllowUnofficial = parse.GetValue(unofficial), ShuffleClasses = spec.ShuffleClasses };
+            return Run(ui, spec, request, parse.GetValue(json));
         });
         return command;
     }
@@ -57,10 +59,10 @@ internal static class RunCommand
         spec.Method.Configure(spec.Settings);
         if (json is not null)
             AtomicFile.Probe(json);
-        var (train, test) = StreamTable.Find(spec.Stream).Load(request);
+        var stream = StreamTable.Find(spec.Stream).Build(request);
         ui.Line($"{spec.Method.Name} on {spec.Stream}, {spec.Scenario.Name()}-incremental, seed {spec.Seed}: {spec.Method.Summary}");
-        DescribeData(ui, spec.Stream, train, test);
-        var run = MethodRun.Execute(spec, train, test, p => Report(ui, p), ui.Cancel);
+        DescribeData(ui, stream);
+        var run = MethodRun.Execute(spec, stream, p => Report(ui, p), ui.Cancel);
         Print(ui, run);
         if (json is null)
             return App.Success;
@@ -70,10 +72,11 @@ internal static class RunCommand
     }
 
     /// <summary>Says which data are used; loudly when they stand in for others.</summary>
-    public static void DescribeData(Ui ui, string stream, ImageSet train, ImageSet test)
+    public static void DescribeData(Ui ui, TaskStream stream)
     {
-        ui.Line($"data: {train.Name}, {train.Count} images, and {test.Name}, {test.Count} images; {train.Provenance}");
-        if (stream == "split-mnist" && !train.Name.StartsWith("mnist", StringComparison.Ordinal))
+        var (train, test, items) = (stream.TrainItems, stream.TestItems, stream.IsText ? "texts" : "images");
+        ui.Line($"data: {train.Name}, {train.Count} {items}, and {test.Name}, {test.Count} {items}; {train.Provenance}");
+        if (stream.Name == "split-mnist" && !train.Name.StartsWith("mnist", StringComparison.Ordinal))
             ui.Line($"data: MNIST was not found, so this is NOT MNIST. Pass --data DIR or set {DataFolder.Variable} for the real images.");
     }
 

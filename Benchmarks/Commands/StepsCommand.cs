@@ -67,7 +67,7 @@ internal static class StepsCommand
             w.WriteString("native", Engine.Version);
             w.WriteString("device", Device.Default.Name);
             w.WriteNumber("threads", Workers.Count);
-            w.WriteBoolean("tf32", false);
+            w.WriteBoolean("tf32", Ambient.Current.Tf32);
             w.WriteNumber("roof_gflops", roof.Gflops);
             w.WriteStartObject("eager");
             foreach (var t in timings)

@@ -58,7 +58,8 @@ internal static class SuiteCommand
         var data = DataCommand.FolderOption();
         var command = new Command("suite", "Runs everything once, briefly, and checks what it must show.") { stream, folder, data };
         command.SetAction(parse => Run(ui, StreamTable.Find(parse.GetRequiredValue(stream)),
-            new StreamRequest(DataFolder.From(parse.GetValue(data)), parse.GetValue(data) is not null, AllowUnofficial: false),
+            new StreamRequest(DataFolder.From(parse.GetValue(data)))
+            { Explicit = parse.GetValue(data) is not null, MaxTrain = TrainImages, MaxTest = TestImages },
             parse.GetRequiredValue(folder)));
         return command;
     }
@@ -69,11 +70,10 @@ internal static class SuiteCommand
             throw new UsageException("suite: the name of the folder for the results is empty. Give --out DIR.");
         AtomicFile.Probe(Path.Combine(folder, "suite.json"));
         var clock = Stopwatch.StartNew();
-        var (train, test) = row.Load(request);
-        (train, test) = (Part(train, TrainImages), Part(test, TestImages));
-        RunCommand.DescribeData(ui, row.Name, train, test);
-        var runs = Methods(ui, row.Name, train, test);
-        var repeat = MethodRun.Execute(runs[0].Spec, train, test, null, ui.Cancel);
+        var stream = row.Build(request);
+        RunCommand.DescribeData(ui, stream);
+        var runs = Methods(ui, row, request);
+        var repeat = MethodRun.Execute(runs[0].Spec, stream, null, ui.Cancel);
         var grads = Gradients(ui);
         var roof = Roof.Measure();
         var timings = OpBench.All.Where(o => BenchOps.Contains(o.Name)).Select(o =>
@@ -83,19 +83,19 @@ internal static class SuiteCommand
         }).ToArray();
         var checks = Figures(runs, repeat, grads).Claims();
         Print(ui, runs, grads, roof, timings, checks, clock.Elapsed);
-        Write(folder, train, test, runs, grads, roof, timings, checks);
+        Write(folder, stream, runs, grads, roof, timings, checks);
         ui.Line($"{clock.Elapsed.TotalSeconds:F1} s; results in {folder}");
         return Verdict(checks);
     }
 
-    private static List<RunRecord> Methods(Ui ui, string stream, ImageSet train, ImageSet test)
+    private static List<RunRecord> Methods(Ui ui, StreamRow row, StreamRequest request)
     {
         var runs = new List<RunRecord>();
         foreach (var method in MethodTable.All)
             for (ulong seed = 0; seed < Seeds; seed++)
             {
-                var spec = new RunSpec(method, stream, Scenario.ClassIncremental, seed, new TrainerOptions(), new MethodSettings());
-                runs.Add(MethodRun.Execute(spec, train, test, p =>
+                var spec = new RunSpec(method, row.Name, Scenario.ClassIncremental, seed, new TrainerOptions(), new MethodSettings());
+                runs.Add(MethodRun.Execute(spec, row.Build(request with { Seed = seed }), p =>
                     ui.Status($"{method.Name}, seed {seed}: phase {p.Phase}/{p.Phases}, step {p.Step}/{p.Steps}"), ui.Cancel));
             }
         return runs;
@@ -154,7 +154,7 @@ internal static class SuiteCommand
         };
     });
 
-    private static void Write(string folder, ImageSet train, ImageSet test, List<RunRecord> runs, List<GradCheckRow> grads, Roof roof, OpTiming[] timings,
+    private static void Write(string folder, TaskStream stream, List<RunRecord> runs, List<GradCheckRow> grads, Roof roof, OpTiming[] timings,
         IReadOnlyList<SuiteCheck> checks)
     {
         foreach (var run in runs)
@@ -163,7 +163,7 @@ internal static class SuiteCommand
         {
             json.WriteNumber("schema", 1);
             json.WriteString("engine", Engine.Version);
-            json.WriteString("data", $"{train.Name} and {test.Name}; {train.Provenance}");
+            json.WriteString("data", $"{stream.TrainItems.Name} and {stream.TestItems.Name}; {stream.TrainItems.Provenance}");
             json.WriteStartArray("runs");
             foreach (var run in runs)
             {
@@ -186,11 +186,12 @@ internal static class SuiteCommand
             }
             json.WriteEndArray();
         });
-        AtomicFile.WriteText(Path.Combine(folder, "suite.md"), Markdown(train, test, runs, roof, timings, checks));
+        AtomicFile.WriteText(Path.Combine(folder, "suite.md"), Markdown(stream, runs, roof, timings, checks));
     }
 
-    private static string Markdown(ImageSet train, ImageSet test, List<RunRecord> runs, Roof roof, OpTiming[] timings, IReadOnlyList<SuiteCheck> checks)
+    private static string Markdown(TaskStream stream, List<RunRecord> runs, Roof roof, OpTiming[] timings, IReadOnlyList<SuiteCheck> checks)
     {
+        var (train, test) = (stream.TrainItems, stream.TestItems);
         var text = new StringBuilder("# Suite\n\n");
         text.Append($"Data: {train.Name} ({train.Count} images) and {test.Name} ({test.Count}); {train.Provenance}. ");
         text.Append($"Class-incremental, {Seeds} seeds, 1 epoch, batch 10.\n\n");
@@ -212,14 +213,6 @@ internal static class SuiteCommand
             text.Append($"| {string.Join(" | ", row)} |\n");
         text.Append('\n');
     }
-
-    private static ImageSet Part(ImageSet set, int count) => set.Count <= count ? set : set with
-    {
-        Name = $"{set.Name} (the first {count} of {set.Count})",
-        Pixels = set.Pixels[..(count * set.ImageSize)],
-        Labels = set.Labels[..count],
-        Count = count,
-    };
 
     /// <summary>A fraction as a percentage; NaN, an undefined figure, as n/a.</summary>
     public static string Percent(double fraction) => double.IsNaN(fraction) ? "n/a" : $"{100 * fraction:F2}%";

@@ -112,10 +112,11 @@ struct SumArgs
 {
     T* y;
     const T *parts, *bias;
-    int count, splits, pixels, channels;
+    double slope;
+    int count, splits, pixels, channels, rectify;
 };
 
-// y = the sum of parts [splits, count] + the bias of each plane of `pixels`. A block has 32 elements; each of its warps adds every eighth part, in order,
+// y = the sum of parts [splits, count] + the bias of each plane of `pixels`, rectified. A block has 32 elements; each of its warps adds every eighth part, in order,
 // then the warps' sums are added in order.
 KERNEL_SYNC(conv2d_sum, SumArgs)
 {
@@ -133,5 +134,5 @@ KERNEL_SYNC(conv2d_sum, SumArgs)
 #pragma unroll
     for (int w = 1; w < NAT_THREADS / 32; w++)
         sum += sums[w][lane];
-    args.y[i] = args.bias ? sum + args.bias[i / args.pixels % args.channels] : sum;
+    args.y[i] = nat_rectify(args.bias ? sum + args.bias[i / args.pixels % args.channels] : sum, args.rectify, (T)args.slope);
 }

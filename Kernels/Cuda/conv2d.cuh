@@ -43,6 +43,12 @@ struct Walk
     }
 };
 
+// max(v, 0), or slope v where v is not positive, with the bits of the pointwise rows; kind as Rectify in Epilogue.cs.
+__device__ __forceinline__ T nat_rectify(T v, int kind, T slope)
+{
+    return kind == 1 ? (v < T(0) ? T(0) : v) : kind == 2 ? (v > T(0) ? v : v * slope) : v;
+}
+
 // V values that are moved at once; the address must be a multiple of their size.
 template <int V> __device__ __forceinline__ const nat_pack<T, V>& nat_packed(const T* p) { return *(const nat_pack<T, V>*)p; }
 

@@ -4,6 +4,8 @@ struct ConvArgs
 {
     T* y;
     const T *x, *w, *bias;
+    double slope;
+    int rectify; // as nat_rectify
     int batch, groups, sources, results; // channels of a group
     int adjoint;
     int w_source, w_result;              // strides of the weights
@@ -139,7 +141,7 @@ struct ConvStore
     const Sweep &v, &h;
     T* y;
     int pixels, columns, group;
-    bool whole; // not a part: the bias belongs in
+    bool whole; // not a part: bias and activation belong in
 
     __device__ __forceinline__ ConvStore(const ConvArgs& args, const Place& place, const Sweep& sv, const Sweep& sh) : s(args), v(sv), h(sh)
     {
@@ -172,7 +174,7 @@ struct ConvStore
                 T bias = offset(row(i));
 #pragma unroll
                 for (int j = 0; j < V; j++)
-                    pack.at[j] = value(i, j) + bias;
+                    pack.at[j] = finish(value(i, j) + bias);
                 *(nat_pack<T, V>*)(to + row(i) * plane) = pack;
             }
             return;
@@ -186,10 +188,11 @@ struct ConvStore
 #pragma unroll
             for (int i = 0; i < R; i++)
                 if (row(i) < s.results)
-                    to[row(i) * plane] = value(i, j) + offset(row(i));
+                    to[row(i) * plane] = finish(value(i, j) + offset(row(i)));
         }
     }
     __device__ __forceinline__ T offset(int row) const { return whole && s.bias ? s.bias[group * s.results + row] : T(0); }
+    __device__ __forceinline__ T finish(T v) const { return whole ? nat_rectify(v, s.rectify, (T)s.slope) : v; }
 };
 
 // A whole forward pass or data gradient. All threads of a block that has no pixel in this phase leave together.

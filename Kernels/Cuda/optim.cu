@@ -16,6 +16,7 @@ struct OptimTensor
 struct OptimArgs
 {
     double a, b, c, d, eps; // the rule's own scalars
+    const double* step;     // null, or a graph's memory with the four scalars of each tensor for this replay
     int tensors, chunks;
     OptimTensor table[OPTIM_SLOTS];
 };
@@ -44,7 +45,8 @@ template <int moments, class Rule> __device__ __forceinline__ void nat_optim(con
         while (slot + 1 < args.tensors && args.table[slot + 1].first_chunk <= chunk)
             slot++;
         const OptimTensor& t = args.table[slot];
-        OptimScalars s = {(T)t.rate, (T)t.decay, (T)t.shrink, (T)t.root_correction};
+        const double* now = args.step ? args.step + 4 * slot : &t.rate;
+        OptimScalars s = {(T)now[0], (T)now[1], (T)now[2], (T)now[3]};
         auto step = [&](T& w, T g, T& m, T& v, T mask, bool masked) {
             if (masked)
                 g = g * mask;

@@ -3,7 +3,8 @@
 struct RandintArgs
 {
     T* y;
-    nat_u64 key, first, range;
+    RandomBlocks from;
+    nat_u64 range;
     long long low;
     int n;
 };
@@ -13,7 +14,7 @@ KERNEL(randint_fill, RandintArgs)
 {
     for (int block = nat_first(); block < (args.n - 1) / 2 + 1; block += nat_step())
     {
-        nat_words r = nat_philox(args.key, args.first + block);
+        nat_words r = args.from[block];
         args.y[2 * block] = (T)nat_random_integer(r.w[0], r.w[1], args.low, args.range);
         if (2 * block + 1 < args.n)
             args.y[2 * block + 1] = (T)nat_random_integer(r.w[2], r.w[3], args.low, args.range);

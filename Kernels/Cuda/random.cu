@@ -3,7 +3,7 @@
 struct RandomArgs
 {
     T* y;
-    nat_u64 key, first;
+    RandomBlocks from;
     double a, b, last;
     int n;
 };
@@ -20,7 +20,7 @@ template <class Map> __device__ __forceinline__ void nat_fill(const RandomArgs& 
     for (int block = nat_first(); block < (s.n - 1) / width + 1; block += nat_step())
     {
         Pack p;
-        nat_unit(nat_philox(s.key, s.first + block), p.v);
+        nat_unit(s.from[block], p.v);
         map(p.v);
         int at = block * width;
         if (s.n - at >= width)

@@ -25,6 +25,15 @@ __device__ __forceinline__ nat_words nat_philox(nat_u64 key, nat_u64 block)
     return {{c0, c1, c2, c3}};
 }
 
+// Where a fill begins. `step` is null, or a graph's memory with the key and the first block of this replay.
+struct RandomBlocks
+{
+    nat_u64 key, first;
+    const nat_u64* step;
+
+    __device__ __forceinline__ nat_words operator[](nat_u64 i) const { return step ? nat_philox(step[0], step[1] + i) : nat_philox(key, first + i); }
+};
+
 // Uniform in [0, 1): 24 bits of one word, or 53 bits of two.
 __device__ __forceinline__ void nat_unit(const nat_words& r, float (&u)[4])
 {

@@ -77,6 +77,12 @@ internal sealed unsafe partial class EmulatedDriver
         return CudaResult.Success;
     }
 
+    public CudaResult StreamIsCapturing(nint stream, out bool capturing)
+    {
+        capturing = IsCapturing(stream);
+        return CudaResult.Success;
+    }
+
     public CudaResult GraphInstantiate(out nint executable, nint graph)
     {
         executable = 0;
@@ -122,8 +128,7 @@ internal sealed unsafe partial class EmulatedDriver
         return g is null ? CudaResult.InvalidHandle : CudaResult.Success;
     }
 
-    /// <summary>Whether this thread is capturing what it queues on a stream.</summary>
-    public static bool IsCapturing(nint stream) => _capture is { } c && c.Stream == stream;
+    private static bool IsCapturing(nint stream) => _capture is { } c && c.Stream == stream;
 
     // What may not happen while a capture is on, on this thread: refused, and the capture is lost.
     private static CudaResult? Forbidden(string what)

@@ -13,6 +13,7 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
     // Also the alignment that the real driver gives.
     private const int Guard = 256;
 
+    private readonly ConcurrentDictionary<nint, long> _pinned = new();
     private readonly ConcurrentDictionary<nint, Module> _modules = new();
     private readonly ConcurrentDictionary<nint, Function> _functions = new();
     private long _handles = 0x1000;
@@ -24,6 +25,9 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
 
     /// <summary>Runs threads and blocks in descending order: no result may depend on it.</summary>
     public bool Reversed { get; set; }
+
+    /// <summary>How many devices it says it has.</summary>
+    public int Devices { get; init; } = 1;
 
     /// <summary>Launches so far.</summary>
     public long Launches => Interlocked.Read(ref _launches);
@@ -42,7 +46,7 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
 
     public CudaResult DeviceGetCount(out int count)
     {
-        count = 1;
+        count = Devices;
         return CudaResult.Success;
     }
 
@@ -67,6 +71,7 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
             CudaAttribute.WarpSize => 32,
             CudaAttribute.ComputeCapabilityMajor => 8,
             CudaAttribute.MultiprocessorCount => 2,
+            CudaAttribute.MemoryPoolsSupported => 1,
             _ => 0,
         };
         return CudaResult.Success;
@@ -125,32 +130,43 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
         return damage is null ? CudaResult.Success : Fail($"somebody wrote {damage}");
     }
 
+    // The streams run everything at once, so that the stream's order is the host's. The real driver would put an allocation into a graph that is being
+    // captured; nothing of ours does that, and it is refused.
+    public CudaResult MemAllocAsync(out nint pointer, long bytes, nint stream) => MemAlloc(out pointer, bytes);
+
+    public CudaResult MemFreeAsync(nint pointer, nint stream) => MemFree(pointer);
+
     public CudaResult MemHostAlloc(out nint pointer, long bytes)
     {
+        pointer = 0;
+        if (Forbidden("cuMemHostAlloc") is { } code)
+            return code;
         pointer = (nint)NativeMemory.AlignedAlloc((nuint)bytes, Guard);
+        _pinned[pointer] = bytes;
         return CudaResult.Success;
     }
 
     public CudaResult MemFreeHost(nint pointer)
     {
+        if (Forbidden("cuMemFreeHost") is { } code)
+            return code;
+        if (!_pinned.TryRemove(pointer, out _))
+            return CudaResult.InvalidValue;
         NativeMemory.AlignedFree((void*)pointer);
         return CudaResult.Success;
     }
 
-    public CudaResult MemcpyHtoDAsync(nint to, void* from, long bytes, nint stream)
-    {
-        if (Forbidden("a copy from pageable memory") is { } code)
-            return code;
-        Buffer.MemoryCopy(from, (void*)to, bytes, bytes);
-        return CudaResult.Success;
-    }
+    public CudaResult MemcpyHtoDAsync(nint to, void* from, long bytes, nint stream) => CopyHost((nint)from, to, (nint)from, bytes, stream, "a copy from pageable memory");
 
-    public CudaResult MemcpyDtoHAsync(void* to, nint from, long bytes, nint stream)
+    public CudaResult MemcpyDtoHAsync(void* to, nint from, long bytes, nint stream) => CopyHost((nint)to, (nint)to, from, bytes, stream, "a copy to pageable memory");
+
+    // Between the device and pinned memory a copy is work like any other; pageable memory would have to be waited for.
+    private CudaResult CopyHost(nint host, nint to, nint from, long bytes, nint stream, string pageable)
     {
-        if (Forbidden("a copy to pageable memory") is { } code)
+        bool pinned = _pinned.Any(p => host >= p.Key && host + bytes <= p.Key + p.Value);
+        if (!pinned && Forbidden(pageable) is { } code)
             return code;
-        Buffer.MemoryCopy((void*)from, to, bytes, bytes);
-        return CudaResult.Success;
+        return RecordOrRun(stream, () => Buffer.MemoryCopy((void*)from, (void*)to, bytes, bytes));
     }
 
     public CudaResult MemcpyDtoDAsync(nint to, nint from, long bytes, nint stream) =>
@@ -204,6 +220,19 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
     {
         value = attribute == CudaFunctionAttribute.MaxThreadsPerBlock ? 1024 : 0;
         return _functions.ContainsKey(function) ? CudaResult.Success : CudaResult.InvalidHandle;
+    }
+
+    public CudaResult FuncSetAttribute(nint function, CudaFunctionAttribute attribute, int value)
+    {
+        if (!_functions.ContainsKey(function))
+            return CudaResult.InvalidHandle;
+        bool settable = attribute switch
+        {
+            CudaFunctionAttribute.MaxDynamicSharedBytes => value is >= 0 and <= 96 << 10,
+            CudaFunctionAttribute.PreferredSharedCarveout => value is >= -1 and <= 100,
+            _ => false,
+        };
+        return settable ? CudaResult.Success : Fail($"{attribute} cannot be set to {value}", CudaResult.InvalidValue);
     }
 
     public CudaResult OccupancyMaxActiveBlocksPerMultiprocessor(out int blocks, nint function, int threads)

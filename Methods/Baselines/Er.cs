@@ -1,10 +1,23 @@
 namespace Native.Methods;
 
 /// <summary>Settings of <see cref="Er"/>.</summary>
-/// <param name="LearningRate">0.05, as for the other baselines (Automatic Recall Machines, table 6). The replay code of MIR uses 0.1 on MNIST.</param>
+/// <param name="LearningRate">
+/// 0.1: Maximally Interfered Retrieval's script for MNIST and CIFAR-10, whose code made the ER rows (Automatic Recall Machines, appendix A.4).
+/// </param>
 /// <param name="Capacity">500 images in all: the largest memory of Automatic Recall Machines, table 3.</param>
 /// <param name="ReplayBatch">10 images from memory beside the 10 new ones (MIR; table 3 lists the same M = 10).</param>
-public sealed record ErOptions(double LearningRate = 0.05, int Capacity = 500, int ReplayBatch = 10);
+/// <param name="Width">Hidden units or filters; 0 for the papers' own.</param>
+public sealed record ErOptions(double LearningRate = 0.1, int Capacity = 500, int ReplayBatch = 10, int Width = 0) : IMethodOptions
+{
+    /// <inheritdoc/>
+    public void Validate(string method)
+    {
+        if (Capacity < 1)
+            throw new UsageException($"{method}: a memory of {Capacity} images holds nothing. Give --buffer 1 or more.");
+        OptionRange.Positive(method, (nameof(LearningRate), LearningRate), (nameof(ReplayBatch), ReplayBatch));
+        OptionRange.NotNegative(method, (nameof(Width), Width));
+    }
+}
 
 /// <summary>
 /// Experience replay with a reservoir. Each step adds two mean cross-entropies, one of the new batch and one of a batch from memory, computed
@@ -14,7 +27,7 @@ public sealed record ErOptions(double LearningRate = 0.05, int Capacity = 500, i
 /// </summary>
 public sealed class Er(TaskStream stream, SeedStreams seeds, ErOptions options) : IMethod
 {
-    private readonly SgdLearner _learner = new(stream, seeds, options.LearningRate);
+    private readonly SgdLearner _learner = new(stream, seeds, options.LearningRate, options.Width);
     private readonly ReservoirBuffer _memory = new(options.Capacity, stream.InputSize, seeds.Replay);
     private int _task;
 
@@ -44,7 +57,15 @@ public sealed class Er(TaskStream stream, SeedStreams seeds, ErOptions options) 
     }
 
     /// <inheritdoc/>
-    public Tensor Predict(Tensor images, StreamTask? task) => _learner.Logits(images);
+    public Tensor Predict(Tensor images, StreamTask? task) => _learner.Predict(images);
+
+    /// <inheritdoc/>
+    public void Persist(RunState state)
+    {
+        _learner.Persist(state, "learner");
+        _memory.Persist(state, "memory");
+        state.Number("task", ref _task);
+    }
 
     /// <inheritdoc/>
     public void Dispose() => _learner.Dispose();

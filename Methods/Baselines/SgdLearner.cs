@@ -1,37 +1,50 @@
-using Native.Nn;
 using Native.Optim;
 
 namespace Native.Methods;
 
-/// <summary>A network and the optimiser that trains it: what the baselines have in common, and all of it.</summary>
-internal sealed class SgdLearner(TaskStream stream, SeedStreams seeds, double learningRate) : IDisposable
+/// <summary>A network and plain gradient descent on it: what the baselines have in common, and all of it.</summary>
+internal sealed class SgdLearner : IDisposable
 {
-    private readonly Mlp _net = new(stream.InputSize, stream.Outputs, seeds.Init);
-    private Sgd? _optimizer;
+    public SgdLearner(TaskStream stream, SeedStreams seeds, double learningRate, int width = 0)
+    {
+        Net = Classifier.For(stream, seeds.Init, width);
+        Optimizer = new Sgd(Net.Parameters(), learningRate);
+    }
 
-    public long ParameterCount => _net.ParameterCount;
+    public Classifier Net { get; }
+
+    public Sgd Optimizer { get; }
+
+    public long ParameterCount => Net.ParameterCount;
 
     /// <summary>Step size, from the next step on.</summary>
-    public double LearningRate { get; set; } = learningRate;
+    public double LearningRate
+    {
+        get => Optimizer.Lr;
+        set => Optimizer.Lr = value;
+    }
 
-    public Tensor Logits(Tensor images) => _net.Forward(images);
+    /// <summary>As in training: statistics of the batch are used.</summary>
+    public Tensor Logits(Tensor images) => Net.Forward(images);
+
+    /// <summary>As in testing: running statistics are used.</summary>
+    public Tensor Predict(Tensor images) => Net.Predict(images);
 
     /// <summary>Mean cross-entropy of a batch, recorded.</summary>
     public Tensor Loss(Batch batch) => batch.Loss(Logits(batch.X));
 
     /// <summary>One step of plain gradient descent.</summary>
-    public void Descend(Tensor loss)
+    public void Descend(Tensor loss) => Optimizer.Minimize(loss);
+
+    public void Persist(RunState state, string name)
     {
-        _optimizer ??= new Sgd(_net.Parameters(), LearningRate);
-        _optimizer.Lr = LearningRate;
-        _optimizer.ZeroGrad();
-        loss.Backward();
-        _optimizer.Step();
+        state.Module($"{name}.net", Net);
+        state.Optimizer($"{name}.optimizer", Optimizer);
     }
 
     public void Dispose()
     {
-        _optimizer?.Dispose();
-        _net.Dispose();
+        Optimizer.Dispose();
+        Net.Dispose();
     }
 }

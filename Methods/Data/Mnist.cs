@@ -17,6 +17,20 @@ public static class Mnist
         ("t10k-labels-idx1-ubyte", "ec29112dd5afa0611ce80d1b7f02629c", "27ae3e4e09519cfbb04c329615203637"),
     ];
 
+    /// <summary>Whether the folder holds any of it.</summary>
+    internal static bool Here(DataFolder folder) => folder.Find("mnist", "MNIST/raw") is not null;
+
+    /// <summary>Where it is, in words.</summary>
+    internal static string State(DataFolder folder) => Here(folder) ? $"MNIST in {folder.Find("mnist", "MNIST/raw")}" : "absent: native data get mnist";
+
+    /// <summary>Both sets, as a stream asks for them.</summary>
+    internal static (ImageSet Train, ImageSet Test) Load(StreamRequest r)
+    {
+        var both = DataCache.Get($"mnist {r.Folder.Root} {r.AllowUnofficial}", () => Tuple.Create(
+            Load(r.Folder, train: true, r.AllowUnofficial), Load(r.Folder, train: false, r.AllowUnofficial)));
+        return (both.Item1, both.Item2);
+    }
+
     /// <summary>Loads the training or the test set from <c>mnist/</c> (or <c>MNIST/raw/</c>) of the data folder.</summary>
     /// <param name="data">Where to look.</param>
     /// <param name="train">The training set, else the test set.</param>
@@ -32,7 +46,7 @@ public static class Mnist
         int bad = labels.Data.AsSpan().IndexOfAnyExceptInRange((byte)0, (byte)9);
         if (bad >= 0)
             throw new DataFormatException($"mnist: {name}: label {bad} is {labels.Data[bad]}; labels are 0 to 9. Fetch the labels again.");
-        return new ImageSet(name, images.Data, labels.Data, (int)images.Shape[0], 1, (int)images.Shape[1], (int)images.Shape[2],
+        return new ImageSet(name, images.Data, [.. labels.Data.Select(l => (int)l)], (int)images.Shape[0], 1, (int)images.Shape[1], (int)images.Shape[2],
             imagesOfficial && labelsOfficial ? "official files (MD5 checked)" : "unofficial files (MD5 differs)");
     }
 

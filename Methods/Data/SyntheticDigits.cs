@@ -58,7 +58,7 @@ public static class SyntheticDigits
         if (count < 0 || count > Array.MaxLength / (Side * Side))
             throw new UsageException($"digits: a set has from 0 to {Array.MaxLength / (Side * Side)} images; got {count}. Ask for fewer.");
         var pixels = new byte[count * Side * Side];
-        var labels = new byte[count];
+        var labels = new int[count];
         Parallel.For(0, count, i => labels[i] = Draw(rng.Seed, i, pixels.AsSpan(i * Side * Side, Side * Side), options));
         return new ImageSet(name, pixels, labels, count, 1, Side, Side, $"drawn by the program (seed {rng.Seed:x16})");
     }

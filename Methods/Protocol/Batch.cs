@@ -9,8 +9,6 @@ public sealed class Batch
     // Added to a logit that must not compete. Finite, so that no infinity enters the graph; exp of it is exactly 0 in f32 and f64.
     private const float Closed = -1e9f;
 
-    private static readonly float[] Fraction = [.. Enumerable.Range(0, 256).Select(i => i / 255f)];
-
     /// <summary>Makes the tensors.</summary>
     /// <param name="stream">Scenario and sizes.</param>
     /// <param name="pixels">Bytes, image after image.</param>
@@ -22,10 +20,7 @@ public sealed class Batch
             throw new ShapeException($"batch: {pixels.Length} bytes, {targets.Length} targets and {tasks.Length} tasks do not agree on images of "
                 + $"{stream.InputSize} bytes.");
         (Pixels, Targets, Tasks) = (pixels, targets, tasks);
-        var x = new float[pixels.Length];
-        for (int i = 0; i < x.Length; i++)
-            x[i] = Fraction[pixels[i]];
-        X = Tensor.From(x, [Count, stream.InputSize]);
+        X = Tensor.From(stream.Scale.Values(pixels), [Count, stream.InputSize]);
         Y = Tensor.From(Array.ConvertAll(targets, t => (long)t), [Count]);
         if (stream.Scenario == Scenario.TaskIncremental)
             Mask = MakeMask(stream, tasks);
@@ -43,7 +38,7 @@ public sealed class Batch
     /// <summary>The task that each image belongs to.</summary>
     public int[] Tasks { get; }
 
-    /// <summary>f32 [count, pixels], in [0, 1].</summary>
+    /// <summary>f32 [count, pixels], in the stream's <see cref="TaskStream.Scale"/>.</summary>
     public Tensor X { get; }
 
     /// <summary>i64 [count], the right outputs.</summary>

@@ -35,4 +35,14 @@ public sealed class SeedStreams
 
     /// <summary>What a replay memory keeps and which of it is drawn.</summary>
     public Generator Replay { get; }
+
+    /// <summary>Describes where every sequence stands.</summary>
+    public void Persist(RunState state)
+    {
+        state.Generator("seeds.init", Init);
+        state.Generator("seeds.order", Order);
+        state.Generator("seeds.batch", Batch);
+        state.Generator("seeds.noise", Noise);
+        state.Generator("seeds.replay", Replay);
+    }
 }

@@ -64,52 +64,89 @@ public sealed class Trainer
     /// <param name="joint">Train on the union of all tasks in one phase.</param>
     /// <param name="shuffle">Order of the images within each epoch.</param>
     /// <param name="progress">Called now and then, and after each phase.</param>
-    /// <param name="cancel">Looked at before each step.</param>
-    public RunResult Run(
-        IMethod method, bool joint, Generator shuffle, Action<TrainerProgress>? progress = null, CancellationToken cancel = default)
+    /// <param name="checkpoint">Where to save, and to continue from; null for neither.</param>
+    /// <param name="cancel">Looked at before each step. What was asked to stop has saved its state.</param>
+    public RunResult Run(IMethod method, bool joint, Generator shuffle, Action<TrainerProgress>? progress = null, RunCheckpoint? checkpoint = null,
+        CancellationToken cancel = default)
     {
-        var matrix = new AccuracyMatrix(_stream.Tasks.Count, joint);
         IReadOnlyList<StreamTask> phases = joint ? [_stream.Union()] : _stream.Tasks;
+        var at = new RunPosition(new AccuracyMatrix(_stream.Tasks.Count, joint));
+        var saver = new RunSaver(checkpoint, method, shuffle, at);
+        saver.Load();
         var clock = Stopwatch.StartNew();
-        matrix.AddRow(Evaluate(method, cancel));
-        var testTime = clock.Elapsed;
-        progress?.Invoke(new TrainerProgress(0, phases.Count, null, 0, 0, double.NaN, matrix.Row(0), clock.Elapsed));
-        long steps = 0;
-        for (int phase = 1; phase <= phases.Count; phase++)
+        double earlier = at.TrainSeconds + at.TestSeconds;
+        void report(int phase, StreamTask? task, int steps, IReadOnlyList<double>? row) => progress?.Invoke(new TrainerProgress(phase, phases.Count, task,
+            phase == 0 ? 0 : at.Step, steps, at.Loss, row, TimeSpan.FromSeconds(earlier + clock.Elapsed.TotalSeconds)));
+        void test(int phase, StreamTask? task, int steps)
         {
-            var task = phases[phase - 1];
-            int perEpoch = (task.Train.Length + _options.BatchSize - 1) / _options.BatchSize, inPhase = perEpoch * _options.Epochs, step = 0;
-            double loss = double.NaN;
-            var reported = clock.Elapsed;
-            method.BeginTask(task, inPhase);
-            for (int epoch = 0; epoch < _options.Epochs; epoch++)
-            {
-                int[] order = [.. task.Train];
-                shuffle.Shuffle<int>(order);
-                for (int at = 0; at < order.Length; at += _options.BatchSize)
-                {
-                    cancel.ThrowIfCancellationRequested();
-                    using var scope = TensorScope.Begin("train-step");
-                    var batch = _stream.BatchOf(_stream.Train, order.AsSpan(at, Math.Min(_options.BatchSize, order.Length - at)));
-                    loss = method.Observe(batch).Item();
-                    step++;
-                    if (!double.IsFinite(loss))
-                        throw new NumericException($"train: the loss is {loss} at step {step} of {inPhase} of task {task.Name}. "
-                            + "Lower the learning rate, or find the operation with --nan-trap.");
-                    if (progress is null || clock.Elapsed - reported < ReportEvery)
-                        continue;
-                    reported = clock.Elapsed;
-                    progress(new TrainerProgress(phase, phases.Count, task, step, inPhase, loss, null, reported));
-                }
-            }
-            method.EndTask(task);
-            steps += step;
-            var before = clock.Elapsed;
-            matrix.AddRow(Evaluate(method, cancel));
-            testTime += clock.Elapsed - before;
-            progress?.Invoke(new TrainerProgress(phase, phases.Count, task, step, inPhase, loss, matrix.Row(phase), clock.Elapsed));
+            long start = Stopwatch.GetTimestamp();
+            at.Matrix.AddRow(saver.Test(() => Evaluate(method, cancel)));
+            at.TestSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
+            report(phase, task, steps, at.Matrix.Row(phase));
         }
-        return new RunResult(matrix, steps, clock.Elapsed - testTime, testTime);
+        if (at.Matrix.Rows == 0)
+            test(0, null, 0);
+        for (; at.Phase <= phases.Count; at.NextPhase())
+        {
+            var task = phases[at.Phase - 1];
+            int perEpoch = (task.Train.Length + _options.BatchSize - 1) / _options.BatchSize, inPhase = perEpoch * _options.Epochs;
+            Train(method, task, perEpoch, inPhase, shuffle, at, saver, () => report(at.Phase, task, inPhase, null), cancel);
+            test(at.Phase, task, inPhase);
+        }
+        return new RunResult(at.Matrix, at.Steps, TimeSpan.FromSeconds(at.TrainSeconds), TimeSpan.FromSeconds(at.TestSeconds));
+    }
+
+    // One phase, from wherever it stands.
+    private void Train(IMethod method, StreamTask task, int perEpoch, int inPhase, Generator shuffle, RunPosition at, RunSaver saver, Action report,
+        CancellationToken cancel)
+    {
+        long start = Stopwatch.GetTimestamp(), reported = start;
+        void clock()
+        {
+            at.TrainSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
+            start = Stopwatch.GetTimestamp();
+        }
+        if (!at.Begun)
+            method.BeginTask(task, inPhase);
+        at.Begun = true;
+        while (at.Step < inPhase)
+        {
+            if (cancel.IsCancellationRequested)
+            {
+                clock();
+                saver.Save();
+                cancel.ThrowIfCancellationRequested();
+            }
+            int from = at.Step % perEpoch * _options.BatchSize;
+            if (from == 0)
+            {
+                at.Order = [.. task.Train];
+                if (!_stream.InOrder || task.Index < 0)
+                    shuffle.Shuffle<int>(at.Order);
+            }
+            Step(method, task, at, from, inPhase);
+            clock();
+            saver.Stepped();
+            if (Stopwatch.GetElapsedTime(reported) < ReportEvery)
+                continue;
+            reported = Stopwatch.GetTimestamp();
+            report();
+        }
+        if (!at.Ended)
+            method.EndTask(task);
+        at.Ended = true;
+        clock();
+    }
+
+    private void Step(IMethod method, StreamTask task, RunPosition at, int from, int inPhase)
+    {
+        using var scope = TensorScope.Begin("train-step");
+        var batch = _stream.BatchOf(_stream.Train, at.Order.AsSpan(from, Math.Min(_options.BatchSize, at.Order.Length - from)));
+        double loss = method.Observe(batch).Item();
+        at.Advance(loss);
+        if (!double.IsFinite(loss))
+            throw new NumericException($"train: the loss is {loss} at step {at.Step} of {inPhase} of task {task.Name}. "
+                + "Lower the learning rate, or find the operation with --nan-trap.");
     }
 
     /// <summary>The accuracy on the test set of every task, fractions.</summary>

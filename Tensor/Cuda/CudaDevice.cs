@@ -28,8 +28,10 @@ internal sealed class CudaDevice
     [ThreadStatic]
     private static CudaDevice? _current;
 
-    /// <summary>An opening of a device that is nobody else's; <see cref="Open"/> has the one that all share.</summary>
-    public CudaDevice(Device device, ICudaDriver driver, object backend)
+    private CudaException? _lost;
+    private int _states;
+
+    private CudaDevice(Device device, ICudaDriver driver, object backend)
     {
         Device = device;
         Driver = driver;
@@ -94,15 +96,40 @@ internal sealed class CudaDevice
         }
     }
 
-    /// <summary>Makes the context current on this thread.</summary>
+    /// <summary>Whether a failure has ended the context: nothing that was on the device can be reached any more.</summary>
+    public bool IsLost => _lost is not null;
+
+    /// <summary>Counts a thread that uses the device, for messages.</summary>
+    public void CountThread() => Interlocked.Increment(ref _states);
+
+    /// <summary>Makes the context current on this thread. <see cref="DeviceException"/> when it is lost.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void MakeCurrent()
     {
-        if (!ReferenceEquals(_current, this))
+        if (!ReferenceEquals(_current, this) || _lost is not null)
             Switch();
     }
 
+    /// <summary>
+    /// As <see cref="MakeCurrent"/> for what gives something back, from a finalizer too: false, and nothing thrown, when the context is lost or going. What
+    /// it held is then gone with it.
+    /// </summary>
+    public bool TryMakeCurrent()
+    {
+        if (_lost is not null)
+            return false;
+        if (!ReferenceEquals(_current, this))
+        {
+            if (Driver.CtxSetCurrent(Context) != CudaResult.Success)
+                return false;
+            _current = this;
+        }
+        return true;
+    }
+
     /// <summary>Throws what a result code means; <paramref name="what"/> says what was being done.</summary>
+    /// <exception cref="CudaException">Once for each refusal, and once for a failure that ends the context, with the launches before it.</exception>
+    /// <exception cref="DeviceException">The context was lost earlier.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Check(CudaResult result, string what)
     {
@@ -119,12 +146,30 @@ internal sealed class CudaDevice
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void Switch()
     {
+        if (_lost is { } first)
+            throw Echo(first);
         Check(Driver.CtxSetCurrent(Context), "making the device current");
         _current = this;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private void Fail(CudaResult result, string what) => throw CudaError.Exception(Driver, result, $"{Device}: {what}");
+    private void Fail(CudaResult result, string what)
+    {
+        if (_lost is null && !CudaError.EndsContext(result))
+            throw CudaError.Exception(Driver, result, $"{Device}: {what}");
+        if (_lost is null)
+        {
+            var story = CudaError.Lost(this, result, what, Ambient.Current.TryCuda(Device)?.Launches, _states);
+            if (Interlocked.CompareExchange(ref _lost, story, null) is null)
+                throw story;
+        }
+        throw Echo(_lost);
+    }
+
+    // Short: the first one had the story.
+    private DeviceException Echo(CudaException first) =>
+        new($"{Device} is lost to this process since an earlier failure, {CudaError.Describe(first.Result).Name} ({first.Number})"
+            + $"{(first.Launches.Count > 0 ? $" seen after {first.Launches[0]}" : "")}. See the first error; start the process again.");
 
     private static Func<Device, (ICudaDriver Driver, object Backend)> LoadKernels()
     {

@@ -6,27 +6,64 @@ namespace Native;
 /// </summary>
 internal sealed unsafe class CudaState
 {
+    private readonly Ambient _owner;
+
     public CudaState(CudaDevice device, Ambient owner)
     {
         Cuda = device;
         device.MakeCurrent();
         device.Check(device.Driver.StreamCreate(out nint stream), "creating a stream");
         Stream = stream;
-        Allocator = new CachingAllocator(new Memory(device, stream), owner);
+        _owner = owner;
+        Allocator = Lasting = NewPool();
+        device.CountThread();
     }
 
     public CudaDevice Cuda { get; }
 
     public nint Stream { get; }
 
-    public CachingAllocator Allocator { get; }
+    /// <summary>The pool in use: a graph puts its own in place while its body runs.</summary>
+    public CachingAllocator Allocator { get; set; }
+
+    /// <summary>The pool of what outlives every graph.</summary>
+    public CachingAllocator Lasting { get; }
+
+    private GraphCapture? Recording => _owner.Capture is { Recording: true } capture ? capture : null;
+
+    /// <summary>What was queued last, for messages.</summary>
+    public LaunchRing Launches { get; } = new();
+
+    /// <summary>Whether the host may neither read nor wait: the body of a graph runs, or the driver records what is queued.</summary>
+    public bool Capturing
+    {
+        get
+        {
+            if (_owner.Capture is not null)
+                return true;
+            Cuda.MakeCurrent();
+            Cuda.Check(Cuda.Driver.StreamIsCapturing(Stream, out bool capturing), "asking for a capture");
+            return capturing;
+        }
+    }
 
     /// <summary>What the assembly above keeps with a stream: its handle of matrix products.</summary>
     public object? Attached { get; set; }
 
+    /// <summary>An empty pool of its own, with what the limit leaves.</summary>
+    public CachingAllocator NewPool()
+    {
+        var pool = new CachingAllocator(new Memory(this), _owner);
+        if (pool.Limit != 0 && Lasting is not null)
+            pool.Limit = Math.Max(1, pool.Limit - Lasting.Stats.Live);
+        return pool;
+    }
+
     /// <summary>Waits for everything queued so far.</summary>
     public void Synchronize()
     {
+        if (_owner.Capture is { } capture)
+            throw capture.Forbidden("synchronize: the host waits for the device", "Wait after Replay().");
         Cuda.MakeCurrent();
         Cuda.Check(Cuda.Driver.StreamSynchronize(Stream), "waiting for the device");
     }
@@ -36,6 +73,8 @@ internal sealed unsafe class CudaState
     {
         if (bytes == 0)
             return;
+        if (_owner.Capture is { } capture)
+            throw capture.Forbidden("read: a value of the device is read on the host", "Return the tensor from the body and read graph.Output after Replay().");
         Cuda.MakeCurrent();
         Cuda.Check(Cuda.Driver.MemcpyDtoHAsync(to, from, bytes, Stream), "copying to the host");
         Synchronize();
@@ -46,6 +85,8 @@ internal sealed unsafe class CudaState
     {
         if (bytes == 0)
             return;
+        if (Recording is { } capture)
+            throw capture.Forbidden($"write: {bytes} bytes of the host are copied to the device, and would be the same at every replay,", "Make the tensor before the graph, and fill it with CopyFrom before Replay().");
         Cuda.MakeCurrent();
         Cuda.Check(Cuda.Driver.MemcpyHtoDAsync(to, from, bytes, Stream), "copying to the device");
     }
@@ -56,45 +97,50 @@ internal sealed unsafe class CudaState
         if (bytes == 0)
             return;
         Cuda.MakeCurrent();
+        Launches.Add("copy", null, default);
         Cuda.Check(Cuda.Driver.MemcpyDtoDAsync(to, from, bytes, Stream), "copying on the device");
     }
 
-    /// <summary>The device's memory under the pool.</summary>
-    private sealed class Memory(CudaDevice device, nint stream) : IRawMemory
+    /// <summary>The device's memory under a pool.</summary>
+    private sealed class Memory(CudaState state) : IRawMemory
     {
-        public Device Device => device.Device;
+        private CudaDevice Cuda => state.Cuda;
+
+        public Device Device => Cuda.Device;
 
         public nint TryAllocate(long bytes)
         {
-            device.MakeCurrent();
-            var result = device.Driver.MemAlloc(out nint pointer, Math.Max(bytes, 1));
+            if (state.Recording is { } capture)
+                throw capture.Forbidden($"memory: {bytes} bytes are needed that no earlier run needed", GraphCapture.SameAtEveryRun);
+            Cuda.MakeCurrent();
+            var result = Cuda.Driver.MemAlloc(out nint pointer, Math.Max(bytes, 1));
             if (result == CudaResult.OutOfMemory)
                 return 0;
-            device.Check(result, $"allocating {bytes} bytes");
+            Cuda.Check(result, $"allocating {bytes} bytes");
             return pointer;
         }
 
         public void Free(nint pointer, long bytes)
         {
             // From the finalizer there is nobody to tell; on the owner's thread a failure here repeats what a launch has reported before.
-            device.MakeCurrent();
-            device.Driver.MemFree(pointer);
+            if (Cuda.TryMakeCurrent())
+                Cuda.Driver.MemFree(pointer);
         }
 
         public void Fill(nint pointer, long bytes, byte value)
         {
             if (bytes == 0)
                 return;
-            device.MakeCurrent();
-            device.Check(device.Driver.MemsetD8Async(pointer, value, bytes, stream), "filling memory");
+            Cuda.MakeCurrent();
+            Cuda.Check(Cuda.Driver.MemsetD8Async(pointer, value, bytes, state.Stream), "filling memory");
         }
 
-        public void Limit(nint pointer, long bytes, long capacity)
+        public long Limit(nint pointer, long bytes, long capacity)
         {
-            if (device.Driver is IMemoryGuard guard)
-                guard.Limit(pointer, bytes, stream);
-            else
-                Fill(pointer + (nint)bytes, capacity - bytes, 0xFF);
+            if (Cuda.Driver is not IMemoryGuard guard)
+                return capacity;
+            guard.Limit(pointer, bytes, state.Stream);
+            return bytes;
         }
     }
 }

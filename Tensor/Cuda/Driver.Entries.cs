@@ -18,6 +18,8 @@ internal sealed unsafe partial class Driver
 
     private readonly delegate* unmanaged<nuint*, nuint*, CudaResult> _memGetInfo;
     private readonly delegate* unmanaged<nint*, nuint, CudaResult> _memAlloc;
+    private readonly delegate* unmanaged<nint*, nuint, nint, CudaResult> _memAllocAsync;
+    private readonly delegate* unmanaged<nint, nint, CudaResult> _memFreeAsync;
     private readonly delegate* unmanaged<nint*, nuint, uint, CudaResult> _memHostAlloc;
     private readonly delegate* unmanaged<nint, CudaResult> _memFree, _memFreeHost;
     private readonly delegate* unmanaged<nint, void*, nuint, nint, CudaResult> _memcpyHtoD;
@@ -29,6 +31,7 @@ internal sealed unsafe partial class Driver
     private readonly delegate* unmanaged<nint, CudaResult> _moduleUnload;
     private readonly delegate* unmanaged<nint*, nint, byte*, CudaResult> _moduleGetFunction;
     private readonly delegate* unmanaged<int*, CudaFunctionAttribute, nint, CudaResult> _funcGetAttribute;
+    private readonly delegate* unmanaged<nint, CudaFunctionAttribute, int, CudaResult> _funcSetAttribute;
     private readonly delegate* unmanaged<int*, nint, int, nuint, CudaResult> _occupancy;
     private readonly delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, CudaResult> _launchKernel;
 
@@ -40,6 +43,7 @@ internal sealed unsafe partial class Driver
 
     private readonly delegate* unmanaged<nint, int, CudaResult> _streamBeginCapture;
     private readonly delegate* unmanaged<nint, nint*, CudaResult> _streamEndCapture;
+    private readonly delegate* unmanaged<nint, int*, CudaResult> _streamIsCapturing;
     private readonly delegate* unmanaged<nint*, nint, ulong, CudaResult> _graphInstantiate;
     private readonly delegate* unmanaged<nint, nint, UpdateInfo*, CudaResult> _graphExecUpdate2;     // null before CUDA 12, which changed the signature
     private readonly delegate* unmanaged<nint, nint, nint*, int*, CudaResult> _graphExecUpdate;
@@ -67,6 +71,8 @@ internal sealed unsafe partial class Driver
         _memGetInfo = (delegate* unmanaged<nuint*, nuint*, CudaResult>)Must("cuMemGetInfo_v2");
         _memAlloc = (delegate* unmanaged<nint*, nuint, CudaResult>)Must("cuMemAlloc_v2");
         _memFree = (delegate* unmanaged<nint, CudaResult>)Must("cuMemFree_v2");
+        _memAllocAsync = (delegate* unmanaged<nint*, nuint, nint, CudaResult>)Must("cuMemAllocAsync");
+        _memFreeAsync = (delegate* unmanaged<nint, nint, CudaResult>)Must("cuMemFreeAsync");
         _memHostAlloc = (delegate* unmanaged<nint*, nuint, uint, CudaResult>)Must("cuMemHostAlloc");
         _memFreeHost = (delegate* unmanaged<nint, CudaResult>)Must("cuMemFreeHost");
         _memcpyHtoD = (delegate* unmanaged<nint, void*, nuint, nint, CudaResult>)Must("cuMemcpyHtoDAsync_v2");
@@ -78,6 +84,7 @@ internal sealed unsafe partial class Driver
         _moduleUnload = (delegate* unmanaged<nint, CudaResult>)Must("cuModuleUnload");
         _moduleGetFunction = (delegate* unmanaged<nint*, nint, byte*, CudaResult>)Must("cuModuleGetFunction");
         _funcGetAttribute = (delegate* unmanaged<int*, CudaFunctionAttribute, nint, CudaResult>)Must("cuFuncGetAttribute");
+        _funcSetAttribute = (delegate* unmanaged<nint, CudaFunctionAttribute, int, CudaResult>)Must("cuFuncSetAttribute");
         _occupancy = (delegate* unmanaged<int*, nint, int, nuint, CudaResult>)Must("cuOccupancyMaxActiveBlocksPerMultiprocessor");
         _launchKernel = (delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, CudaResult>)Must("cuLaunchKernel");
 
@@ -95,6 +102,7 @@ internal sealed unsafe partial class Driver
 
         _streamBeginCapture = (delegate* unmanaged<nint, int, CudaResult>)Must("cuStreamBeginCapture_v2");
         _streamEndCapture = (delegate* unmanaged<nint, nint*, CudaResult>)Must("cuStreamEndCapture");
+        _streamIsCapturing = (delegate* unmanaged<nint, int*, CudaResult>)Must("cuStreamIsCapturing");
         _graphInstantiate = (delegate* unmanaged<nint*, nint, ulong, CudaResult>)Must("cuGraphInstantiateWithFlags");
         _graphExecUpdate2 = (delegate* unmanaged<nint, nint, UpdateInfo*, CudaResult>)find("cuGraphExecUpdate_v2");
         if (_graphExecUpdate2 == null)

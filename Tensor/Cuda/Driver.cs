@@ -123,6 +123,15 @@ internal sealed unsafe partial class Driver : ICudaDriver
 
     public CudaResult MemFree(nint pointer) => _memFree(pointer);
 
+    public CudaResult MemAllocAsync(out nint pointer, long bytes, nint stream)
+    {
+        pointer = 0;
+        fixed (nint* p = &pointer)
+            return _memAllocAsync(p, (nuint)bytes, stream);
+    }
+
+    public CudaResult MemFreeAsync(nint pointer, nint stream) => _memFreeAsync(pointer, stream);
+
     public CudaResult MemHostAlloc(out nint pointer, long bytes)
     {
         pointer = 0;
@@ -164,6 +173,8 @@ internal sealed unsafe partial class Driver : ICudaDriver
         fixed (int* p = &value)
             return _funcGetAttribute(p, attribute, function);
     }
+
+    public CudaResult FuncSetAttribute(nint function, CudaFunctionAttribute attribute, int value) => _funcSetAttribute(function, attribute, value);
 
     public CudaResult OccupancyMaxActiveBlocksPerMultiprocessor(out int blocks, nint function, int threads)
     {
@@ -218,6 +229,15 @@ internal sealed unsafe partial class Driver : ICudaDriver
         graph = 0;
         fixed (nint* p = &graph)
             return _streamEndCapture(stream, p);
+    }
+
+    // CU_STREAM_CAPTURE_STATUS_NONE is 0.
+    public CudaResult StreamIsCapturing(nint stream, out bool capturing)
+    {
+        int status = 0;
+        var result = _streamIsCapturing(stream, &status);
+        capturing = status != 0;
+        return result;
     }
 
     public CudaResult GraphInstantiate(out nint executable, nint graph)

@@ -41,6 +41,9 @@ internal enum CudaAttribute
     L2CacheSize = 38,
     ComputeCapabilityMajor = 75,
     ComputeCapabilityMinor = 76,
+
+    /// <summary>1 where memory can be allocated in a stream's order.</summary>
+    MemoryPoolsSupported = 115,
 }
 
 /// <summary>Facts of a kernel, under the driver's numbers (<c>CUfunction_attribute</c>).</summary>
@@ -50,6 +53,12 @@ internal enum CudaFunctionAttribute
     SharedBytes = 1,
     LocalBytes = 3,
     Registers = 4,
+
+    /// <summary>Can be set: bytes of shared memory that a launch may ask for beside the static ones; above 48 KiB it must be.</summary>
+    MaxDynamicSharedBytes = 8,
+
+    /// <summary>Can be set: percent of the first cache that is to be shared memory; -1 leaves it to the driver.</summary>
+    PreferredSharedCarveout = 9,
 }
 
 /// <summary>Grid and block of a launch.</summary>
@@ -81,6 +90,14 @@ internal unsafe interface ICudaDriver
 
     CudaResult MemAlloc(out nint pointer, long bytes);
     CudaResult MemFree(nint pointer);
+
+    /// <summary>Memory that is there when the stream comes to it. Where <see cref="CudaAttribute.MemoryPoolsSupported"/> is 1.</summary>
+    CudaResult MemAllocAsync(out nint pointer, long bytes, nint stream);
+
+    /// <summary>Gives memory back when the stream comes to it, whichever of the two ways it was allocated.</summary>
+    CudaResult MemFreeAsync(nint pointer, nint stream);
+
+    /// <summary>Host memory that never moves: what the device copies from and to by itself.</summary>
     CudaResult MemHostAlloc(out nint pointer, long bytes);
     CudaResult MemFreeHost(nint pointer);
 
@@ -94,6 +111,7 @@ internal unsafe interface ICudaDriver
     CudaResult ModuleUnload(nint module);
     CudaResult ModuleGetFunction(out nint function, nint module, string name);
     CudaResult FuncGetAttribute(out int value, CudaFunctionAttribute attribute, nint function);
+    CudaResult FuncSetAttribute(nint function, CudaFunctionAttribute attribute, int value);
     CudaResult OccupancyMaxActiveBlocksPerMultiprocessor(out int blocks, nint function, int threads);
 
     /// <summary>Queues a kernel whose one parameter is the block of bytes at <paramref name="arguments"/>, copied before the call returns.</summary>
@@ -113,6 +131,9 @@ internal unsafe interface ICudaDriver
     /// <summary>Thread-local capture: what the driver forbids meanwhile on this thread (allocate, free, synchronise, load) returns its error codes.</summary>
     CudaResult StreamBeginCapture(nint stream);
     CudaResult StreamEndCapture(nint stream, out nint graph);
+
+    /// <summary>Whether what is queued on a stream is being recorded, a broken recording included. Permitted at any time.</summary>
+    CudaResult StreamIsCapturing(nint stream, out bool capturing);
     CudaResult GraphInstantiate(out nint executable, nint graph);
     CudaResult GraphExecUpdate(nint executable, nint graph);
     CudaResult GraphLaunch(nint executable, nint stream);

@@ -81,10 +81,7 @@ internal sealed class CachingAllocator(IRawMemory memory, Ambient owner)
         if (!scoped)
             CountUnscoped(s);
         if (Poison)
-        {
-            memory.Limit(s.Pointer, bytes, s.Bytes);
-            memory.Fill(s.Pointer, bytes, 0xFF);
-        }
+            memory.Fill(s.Pointer, memory.Limit(s.Pointer, bytes, s.Bytes), 0xFF);
         return s;
     }
 
@@ -103,6 +100,12 @@ internal sealed class CachingAllocator(IRawMemory memory, Ambient owner)
         s.Live = false;
         s.Retire();
         s.Version = 0;
+        if (_closed)
+        {
+            GC.SuppressFinalize(s);
+            memory.Free(s.Pointer, s.Bytes);
+            return;
+        }
         _cached += s.Bytes;
         _bins[BinOf(s.Bytes)].Push(s);
     }
@@ -127,6 +130,14 @@ internal sealed class CachingAllocator(IRawMemory memory, Ambient owner)
     }
 
     public void Zero(Storage s, long bytes) => memory.Fill(s.Pointer, bytes, 0);
+
+    /// <summary>Gives the cached blocks back to the device now, and every other one when it is returned: nobody rents here any more.</summary>
+    public void Close()
+    {
+        _closed = true;
+        DrainPending(reuse: false);
+        Trim();
+    }
 
     /// <summary>Gives every cached block back to the device.</summary>
     public void Trim()

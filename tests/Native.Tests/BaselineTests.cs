@@ -105,6 +105,12 @@ public sealed class BaselineTests
 
         public Tensor Predict(Tensor images, StreamTask? task) => net.Forward(images);
 
+        public void Persist(RunState state)
+        {
+            state.Module("net", net);
+            state.Optimizer("sgd", _sgd);
+        }
+
         public void Dispose() => _sgd.Dispose();
     }
 }

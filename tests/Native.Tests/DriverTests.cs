@@ -37,6 +37,9 @@ public sealed unsafe class DriverTests : IDisposable
         Says(fake, "cuMemAlloc 5000000001", driver.MemAlloc(out nint block, Large));
         Assert.Equal(0x7f0123456789abcd, block);
         Says(fake, "cuMemFree 7f0123456789abcd", driver.MemFree(block));
+        Says(fake, "cuMemAllocAsync 5000000001 0x102030405060708", driver.MemAllocAsync(out nint ordered, Large, stream));
+        Assert.Equal(0x7f89abcdef012345, ordered);
+        Says(fake, "cuMemFreeAsync 7f89abcdef012345 0x102030405060708", driver.MemFreeAsync(ordered, stream));
         Says(fake, "cuMemHostAlloc 5000000001 0", driver.MemHostAlloc(out nint pinned, Large));
         Assert.Equal(0x7fabcdef01234567, pinned);
         Says(fake, "cuMemFreeHost 0x7fabcdef01234567", driver.MemFreeHost(pinned));
@@ -52,6 +55,7 @@ public sealed unsafe class DriverTests : IDisposable
         Says(fake, "cuModuleUnload 0xa1", driver.ModuleUnload(module));
         Says(fake, "cuFuncGetAttribute 4 0xb2", driver.FuncGetAttribute(out int registers, CudaFunctionAttribute.Registers, function));
         Assert.Equal(77, registers);
+        Says(fake, "cuFuncSetAttribute 0xb2 8 99000", driver.FuncSetAttribute(function, CudaFunctionAttribute.MaxDynamicSharedBytes, 99000));
         Says(fake, "cuOccupancyMaxActiveBlocksPerMultiprocessor 0xb2 256 0", driver.OccupancyMaxActiveBlocksPerMultiprocessor(out int blocks, function, 256));
         Assert.Equal(12, blocks);
 
@@ -72,6 +76,10 @@ public sealed unsafe class DriverTests : IDisposable
         Says(fake, "cuStreamBeginCapture 0x102030405060708 1", driver.StreamBeginCapture(stream));
         Says(fake, "cuStreamEndCapture 0x102030405060708", driver.StreamEndCapture(stream, out nint graph));
         Assert.Equal(0xe5, graph);
+        Says(fake, "cuStreamIsCapturing 0x102030405060708", driver.StreamIsCapturing(stream, out bool capturing));
+        Assert.True(capturing);
+        Says(fake, "cuStreamIsCapturing (nil)", driver.StreamIsCapturing(0, out capturing));
+        Assert.False(capturing);
         Says(fake, "cuGraphInstantiateWithFlags 0xe5 0", driver.GraphInstantiate(out nint executable, graph));
         Assert.Equal(0xf6, executable);
         Says(fake, "cuGraphExecUpdate_v2 0xf6 0xe5", driver.GraphExecUpdate(executable, graph));
@@ -132,7 +140,7 @@ public sealed unsafe class DriverTests : IDisposable
         var (driver, _) = Load();
         Assert.Equal(("CUDA_ERROR_FAKE", "a fake text"), driver.Describe(CudaResult.IllegalAddress));
         var e = Assert.Throws<CudaException>(() => driver.Check(CudaResult.IllegalAddress, "cuMemcpyDtoHAsync"));
-        Assert.Equal("cuMemcpyDtoHAsync: CUDA_ERROR_FAKE (700): a fake text. The error is asynchronous: set NATIVE_SYNC=1 to find the launch.", e.Message);
+        Assert.Equal("cuMemcpyDtoHAsync: CUDA_ERROR_FAKE (700): a fake text. The error is asynchronous: rerun with NATIVE_SYNC=1 to find the launch.", e.Message);
         Assert.Equal(700, e.Number);
         // A number that the driver has no name for.
         Assert.Equal("CUDA_ERROR", driver.Describe((CudaResult)12345).Name);
@@ -193,7 +201,7 @@ public sealed unsafe class DriverTests : IDisposable
         Assert.Contains("native cache clear", CudaError.Advice(CudaResult.NoBinaryForGpu));
         Assert.Contains("stub", CudaError.Advice((CudaResult)34));
         foreach (int number in new[] { 700, 716, 719 })
-            Assert.Equal("The error is asynchronous: set NATIVE_SYNC=1 to find the launch.", CudaError.Advice((CudaResult)number));
+            Assert.Equal("The error is asynchronous: rerun with NATIVE_SYNC=1 to find the launch.", CudaError.Advice((CudaResult)number));
     }
 
     private static void Ok(CudaResult result) => Assert.Equal(CudaResult.Success, result);

@@ -22,10 +22,10 @@ public sealed class RealMnistTests
 {
     private static RunRecord Run(string method, int epochs)
     {
-        var (train, test) = StreamTable.Find("split-mnist").Load(new StreamRequest(DataFolder.From(null), Explicit: false, AllowUnofficial: false));
-        Assert.Equal("official files (MD5 checked)", train.Provenance);
+        var stream = StreamTable.Find("split-mnist").Build(new StreamRequest(DataFolder.From(null)));
+        Assert.Equal("official files (MD5 checked)", stream.Train.Provenance);
         var spec = new RunSpec(MethodTable.Find(method), "split-mnist", Scenario.ClassIncremental, 0, new TrainerOptions(Epochs: epochs), new MethodSettings());
-        return MethodRun.Execute(spec, train, test, null, CancellationToken.None);
+        return MethodRun.Execute(spec, stream, null, CancellationToken.None);
     }
 
     [MnistFact]

@@ -48,7 +48,8 @@ public sealed class ReportTests : IDisposable
         string said(string stream, string name)
         {
             using StringWriter output = new(), error = new();
-            RunCommand.DescribeData(new Ui(output, error, default), stream, TaskStreamTests.Tiny($"{name} train", 20), TaskStreamTests.Tiny($"{name} test", 10));
+            RunCommand.DescribeData(new Ui(output, error, default), TaskStream.SplitDigits(
+                stream, TaskStreamTests.Tiny($"{name} train", 20), TaskStreamTests.Tiny($"{name} test", 10), Scenario.ClassIncremental));
             return output.ToString();
         }
         Assert.Contains(Sentence, said("split-mnist", "drawn digits"));

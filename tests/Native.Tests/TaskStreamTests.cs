@@ -8,9 +8,9 @@ public sealed class TaskStreamTests
     internal static ImageSet Tiny(string name, int count, int classes = 10)
     {
         var pixels = new byte[count * 4];
-        var labels = new byte[count];
+        var labels = new int[count];
         for (int i = 0; i < count; i++)
-            (pixels[4 * i], pixels[4 * i + 1], labels[i]) = ((byte)(i % classes), (byte)i, (byte)(i % classes));
+            (pixels[4 * i], pixels[4 * i + 1], labels[i]) = ((byte)(i % classes), (byte)i, i % classes);
         return new ImageSet(name, pixels, labels, count, 1, 2, 2, "made by the test");
     }
 
@@ -24,8 +24,8 @@ public sealed class TaskStreamTests
         Assert.Equal(["{0,1}", "{2,3}", "{4,5}", "{6,7}", "{8,9}"], s.Tasks.Select(t => t.Name));
         Assert.Equal(10, s.Outputs);
         Assert.Equal(Enumerable.Range(0, 60), s.Tasks.SelectMany(t => t.Train).Order());
-        Assert.All(s.Tasks, t => Assert.All(t.Train, i => Assert.Contains((int)s.Train.Labels[i], t.Classes)));
-        Assert.All(s.Tasks, t => Assert.All(t.Test, i => Assert.Contains((int)s.Test.Labels[i], t.Classes)));
+        Assert.All(s.Tasks, t => Assert.All(t.Train, i => Assert.Contains(s.Train.Labels[i], t.Classes)));
+        Assert.All(s.Tasks, t => Assert.All(t.Test, i => Assert.Contains(s.Test.Labels[i], t.Classes)));
         Assert.Equal(Enumerable.Range(0, 10), Enumerable.Range(0, 10).Select(s.Target));
     }
 

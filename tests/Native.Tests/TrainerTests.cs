@@ -39,6 +39,10 @@ public sealed class TrainerTests
             return Tensor.From(Enumerable.Range(0, n).SelectMany(i => answer((int)Math.Round(x[4 * i] * 255), task)).ToArray(), [n, stream.Outputs]);
         }
 
+        public void Persist(RunState state)
+        {
+        }
+
         public void Dispose()
         {
         }

@@ -65,6 +65,8 @@ API cuCtxSetCurrent(CUcontext context) { return call("cuCtxSetCurrent %p", conte
 API cuMemGetInfo_v2(size_t* free, size_t* total) { *free = 5000000000ull; *total = 6000000000ull; return call("cuMemGetInfo"); }
 API cuMemAlloc_v2(CUdeviceptr* pointer, size_t bytes) { *pointer = 0x7f0123456789abcd; return call("cuMemAlloc %zu", bytes); }
 API cuMemFree_v2(CUdeviceptr pointer) { return call("cuMemFree %llx", pointer); }
+API cuMemAllocAsync(CUdeviceptr* pointer, size_t bytes, CUstream stream) { *pointer = 0x7f89abcdef012345; return call("cuMemAllocAsync %zu %p", bytes, stream); }
+API cuMemFreeAsync(CUdeviceptr pointer, CUstream stream) { return call("cuMemFreeAsync %llx %p", pointer, stream); }
 API cuMemHostAlloc(void** pointer, size_t bytes, unsigned flags) { out(pointer, 0x7fabcdef01234567); return call("cuMemHostAlloc %zu %u", bytes, flags); }
 API cuMemFreeHost(void* pointer) { return call("cuMemFreeHost %p", pointer); }
 API cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, size_t bytes, CUstream stream) { return call("cuMemcpyHtoDAsync %llx %p %zu %p", to, from, bytes, stream); }
@@ -76,6 +78,7 @@ API cuModuleLoadData(CUmodule* module, const void* image) { out(module, 0xa1); r
 API cuModuleUnload(CUmodule module) { return call("cuModuleUnload %p", module); }
 API cuModuleGetFunction(CUfunction* function, CUmodule module, const char* name) { out(function, 0xb2); return call("cuModuleGetFunction %p %s", module, name); }
 API cuFuncGetAttribute(int* value, int attribute, CUfunction function) { *value = 77; return call("cuFuncGetAttribute %d %p", attribute, function); }
+API cuFuncSetAttribute(CUfunction function, int attribute, int value) { return call("cuFuncSetAttribute %p %d %d", function, attribute, value); }
 API cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, CUfunction function, int threads, size_t shared)
 {
     *blocks = 12;
@@ -107,6 +110,7 @@ API cuEventElapsedTime(float* milliseconds, CUevent start, CUevent end) { *milli
 
 API cuStreamBeginCapture_v2(CUstream stream, int mode) { return call("cuStreamBeginCapture %p %d", stream, mode); }
 API cuStreamEndCapture(CUstream stream, CUgraph* graph) { out(graph, 0xe5); return call("cuStreamEndCapture %p", stream); }
+API cuStreamIsCapturing(CUstream stream, int* status) { *status = stream ? 2 : 0; return call("cuStreamIsCapturing %p", stream); }
 #ifndef FAKE_WITHOUT_INSTANTIATE
 API cuGraphInstantiateWithFlags(CUgraphExec* executable, CUgraph graph, unsigned long long flags)
 {

@@ -1,0 +1,49 @@
+using System.Text.Json.Nodes;
+
+namespace Native.Benchmarks;
+
+/// <summary>What a cell yielded, read back.</summary>
+internal sealed class CellResult(Cell cell, JsonObject json, JsonObject? timing)
+{
+    public Cell Cell => cell;
+
+    /// <summary>Seconds of training and tests together; 0 when unknown.</summary>
+    public double Seconds => (timing?["trainSeconds"]?.GetValue<double>() ?? 0) + (timing?["testSeconds"]?.GetValue<double>() ?? 0);
+
+    /// <summary>Bits kept of earlier items.</summary>
+    public long StorageBits => json["storageBits"]?.GetValue<long>() ?? 0;
+
+    /// <summary>
+    /// A figure by name, fractions as fractions; null when it is undefined. <c>task3</c> is the final accuracy on the third task, <c>average3</c> the
+    /// mean over the first three tasks after the third phase; everything else is a key of the result.
+    /// </summary>
+    public double? this[string measure] =>
+        Numbered(measure, "task") is { } task ? At(Phases, task)
+        : Numbered(measure, "average") is { } phase ? Average(phase)
+        : json[measure] is JsonValue v && v.TryGetValue(out double number) ? number
+        : null;
+
+    /// <summary>Why a figure is undefined.</summary>
+    public string? Reason(string measure) => json["undefined"]?[measure]?.GetValue<string>();
+
+    private JsonArray Matrix => json["accuracyMatrix"] as JsonArray ?? [];
+
+    private int Phases => Matrix.Count;
+
+    private double? At(int phase, int task) =>
+        phase >= 1 && phase <= Matrix.Count && Matrix[phase - 1] is JsonArray row && task >= 1 && task <= row.Count ? row[task - 1]!.GetValue<double>() : null;
+
+    private double? Average(int phase)
+    {
+        double sum = 0;
+        for (int task = 1; task <= phase; task++)
+            if (At(phase, task) is { } a)
+                sum += a;
+            else
+                return null;
+        return sum / phase;
+    }
+
+    private static int? Numbered(string measure, string prefix) =>
+        measure.StartsWith(prefix, StringComparison.Ordinal) && int.TryParse(measure.AsSpan(prefix.Length), out int n) && n > 0 ? n : null;
+}

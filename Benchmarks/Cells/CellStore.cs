@@ -1,0 +1,202 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Native.Methods;
+
+namespace Native.Benchmarks;
+
+/// <summary>What is known of a cell from its folder.</summary>
+internal enum CellStatus
+{
+    /// <summary>Not begun.</summary>
+    Waiting,
+
+    /// <summary>Begun and not finished; nobody works on it now.</summary>
+    Interrupted,
+
+    /// <summary>Some process works on it.</summary>
+    Running,
+
+    /// <summary>Ended with an error, which is kept.</summary>
+    Failed,
+
+    /// <summary>Finished.</summary>
+    Done,
+}
+
+/// <summary>
+/// A folder of cells, one folder each: <c>cell.json</c> what it is, <c>state.safetensors</c> where it stands, <c>result.json</c> what it yielded (the
+/// same bytes whoever ran it), <c>timing.json</c> how long that took, <c>error.txt</c> why it failed, <c>lock</c>. All but the lock appear by renaming, so any number
+/// of processes may work on one folder, and be killed.
+/// </summary>
+internal sealed class CellStore
+{
+    private const string CellFile = "cell.json", StateFile = "state.safetensors", ResultFile = "result.json", TimingFile = "timing.json", ErrorFile = "error.txt", LockFile = "lock";
+
+    public CellStore(string root)
+    {
+        if (root.Length == 0)
+            throw new UsageException("cells: the name of the folder is empty. Give --out DIR.");
+        Root = root;
+        AtomicFile.Probe(Path.Combine(Cells, "probe"));
+    }
+
+    /// <summary>The folder.</summary>
+    public string Root { get; }
+
+    private string Cells => Path.Combine(Root, "cells");
+
+    /// <summary>Where a cell keeps its state while it runs.</summary>
+    public string StatePath(Cell cell) => File(cell, StateFile);
+
+    /// <summary>
+    /// Takes a cell for this process, or null when another has it. The claim is a lock that the system holds on an open file, so it ends with the
+    /// process, however that ends. The file stays: to delete it would let two processes hold locks on two files of one name.
+    /// </summary>
+    public CellClaim? Claim(Cell cell)
+    {
+        Directory.CreateDirectory(Folder(cell));
+        FileStream stream;
+        try
+        {
+            stream = new FileStream(File(cell, LockFile), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException) when (System.IO.File.Exists(File(cell, LockFile)))
+        {
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UsageException($"cells: {File(cell, LockFile)} cannot be locked; {e.Message} Name another folder with --out.");
+        }
+        var claim = new CellClaim(stream);
+        try
+        {
+            if (!System.IO.File.Exists(File(cell, CellFile)))
+                AtomicFile.WriteText(File(cell, CellFile), CanonicalJson.Text(cell.ToJson()) + "\n");
+            else if (Describe(cell.Id) is var found && found.Id != cell.Id)
+                throw Bad(File(cell, CellFile), $"it describes the cell {found.Id}");
+            return claim;
+        }
+        catch
+        {
+            claim.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>How a cell stands now.</summary>
+    public CellStatus Status(Cell cell)
+    {
+        if (System.IO.File.Exists(File(cell, ResultFile)))
+            return CellStatus.Done;
+        if (!Directory.Exists(Folder(cell)))
+            return CellStatus.Waiting;
+        if (IsLocked(cell))
+            return CellStatus.Running;
+        return System.IO.File.Exists(File(cell, ErrorFile)) ? CellStatus.Failed
+            : System.IO.File.Exists(File(cell, StateFile)) ? CellStatus.Interrupted
+            : CellStatus.Waiting;
+    }
+
+    /// <summary>Stores what a cell yielded; its state is not needed any more.</summary>
+    public void Finish(Cell cell, string result, JsonObject timing)
+    {
+        // The result last: it is what says that the cell is done.
+        AtomicFile.WriteText(File(cell, TimingFile), timing.ToJsonString() + "\n");
+        AtomicFile.WriteText(File(cell, ResultFile), result);
+        System.IO.File.Delete(File(cell, StateFile));
+        System.IO.File.Delete(File(cell, ErrorFile));
+    }
+
+    /// <summary>Keeps why a cell failed.</summary>
+    public void Fail(Cell cell, string error) => AtomicFile.WriteText(File(cell, ErrorFile), error.TrimEnd() + "\n");
+
+    /// <summary>Forgets a failure, so that the cell is tried again from where it stood.</summary>
+    public void Retry(Cell cell) => System.IO.File.Delete(File(cell, ErrorFile));
+
+    /// <summary>Why a cell failed.</summary>
+    public string? Error(Cell cell) => System.IO.File.Exists(File(cell, ErrorFile)) ? Read(File(cell, ErrorFile)).TrimEnd() : null;
+
+    /// <summary>What a cell yielded; null when it is not done.</summary>
+    public CellResult? Result(Cell cell)
+    {
+        string path = File(cell, ResultFile);
+        return System.IO.File.Exists(path) ? new CellResult(cell, Parse(path), TimingOf(cell)) : null;
+    }
+
+    /// <summary>The text of a result, for merging.</summary>
+    public string ResultText(Cell cell) => Read(File(cell, ResultFile));
+
+    /// <summary>How long a cell took, or null.</summary>
+    public JsonObject? TimingOf(Cell cell) => System.IO.File.Exists(File(cell, TimingFile)) ? Parse(File(cell, TimingFile)) : null;
+
+    /// <summary>Every cell in the folder, in order of id.</summary>
+    /// <exception cref="DataFormatException">Something in it is no cell.</exception>
+    public IReadOnlyList<Cell> All() => Directory.Exists(Cells)
+        ? [.. Directory.EnumerateDirectories(Cells).Select(d => Path.GetFileName(d)!).Order(StringComparer.Ordinal)
+            .Where(id => Directory.EnumerateFileSystemEntries(Path.Combine(Cells, id)).Any(f => Path.GetFileName(f) != LockFile)).Select(Describe)]
+        : [];
+
+    private Cell Describe(string id)
+    {
+        string path = Path.Combine(Cells, id, CellFile);
+        if (!System.IO.File.Exists(path))
+            throw Bad(Path.Combine(Cells, id), $"it has no {CellFile}");
+        var cell = Cell.FromJson(Parse(path)) ?? throw Bad(path, "it describes no cell");
+        return cell.Id == id ? cell : throw Bad(path, $"it describes the cell {cell.Id}, and its folder is named {id}");
+    }
+
+    private static JsonObject Parse(string path)
+    {
+        try
+        {
+            return JsonNode.Parse(Read(path)) as JsonObject ?? throw Bad(path, "it is JSON of another kind");
+        }
+        catch (JsonException e)
+        {
+            throw Bad(path, $"it is no JSON: {e.Message.TrimEnd('.')}");
+        }
+    }
+
+    private static string Read(string path)
+    {
+        try
+        {
+            return System.IO.File.ReadAllText(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UsageException($"cells: {path} cannot be read; {e.Message}");
+        }
+    }
+
+    private static DataFormatException Bad(string path, string what) =>
+        new($"cells: {path} is damaged or foreign: {what}. Move it away; what it stood for is then run anew.");
+
+    private bool IsLocked(Cell cell)
+    {
+        try
+        {
+            using var probe = new FileStream(File(cell, LockFile), FileMode.Open, FileAccess.Read, FileShare.Read);
+            return false;
+        }
+        catch (FileNotFoundException)
+        {
+            return false;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
+    }
+
+    private string Folder(Cell cell) => Path.Combine(Cells, cell.Id);
+
+    private string File(Cell cell, string name) => Path.Combine(Cells, cell.Id, name);
+}
+
+/// <summary>A cell that this process works on; disposing it, or the end of the process, lets others have it.</summary>
+internal sealed class CellClaim(FileStream stream) : IDisposable
+{
+    public void Dispose() => stream.Dispose();
+}

@@ -1,0 +1,85 @@
+using System.Collections.Concurrent;
+using Native.Methods;
+
+namespace Native.Benchmarks;
+
+/// <summary>How large the runs of a plan are.</summary>
+internal enum Preset
+{
+    /// <summary>Seconds: a thousand items of a stream that needs no download. Shows what works, compares with no paper.</summary>
+    Quick,
+
+    /// <summary>The paper's own data, sizes and number of seeds.</summary>
+    Paper,
+}
+
+/// <summary>What reproduces a published row: a method, its options, a stream and a protocol, all but the seed.</summary>
+/// <param name="Method">Name of the method's row, whether it exists yet or not.</param>
+/// <param name="Stream">Name of the stream's row, likewise.</param>
+/// <param name="Options">Options that differ from the method's defaults for this stream, as <c>name=value</c>.</param>
+internal sealed record Recipe(string Method, string Stream, params string[] Options)
+{
+    // Training and test items of a quick run.
+    private const int QuickTrain = 1000, QuickTest = 1000;
+
+    // Streams whose data sets may be absent, remembered for the life of the process.
+    private static readonly ConcurrentDictionary<(string, string), string?> Absent = new();
+
+    /// <summary>What is told at test time; null for the stream's own.</summary>
+    public Scenario? Scenario { get; init; }
+
+    /// <summary>Passes over each task.</summary>
+    public int Epochs { get; init; } = 1;
+
+    /// <summary>Items per step.</summary>
+    public int BatchSize { get; init; } = 10;
+
+    /// <summary>The command that runs one seed of it.</summary>
+    public string Command => $"native run {Method} --stream {Stream}{(Scenario is { } s ? $" --scenario {s.Name()}" : "")}"
+        + $"{(Epochs == 1 ? "" : $" --epochs {Epochs}")}{(BatchSize == 10 ? "" : $" --batch {BatchSize}")}{string.Concat(Options.Select(o => $" --set {o}"))}";
+
+    /// <summary>The cell of a seed, or why there is none.</summary>
+    public (Cell? Cell, string? Reason) Resolve(Preset preset, ulong seed, DataFolder data)
+    {
+        if (MethodTable.All.FirstOrDefault(m => m.Name == Method) is not { } method)
+            return (null, "not built");
+        string name = preset == Preset.Quick ? Twin(Stream) : Stream;
+        if (StreamTable.All.FirstOrDefault(s => s.Name == name) is not { } stream)
+            return (null, $"not built: the stream {name}");
+        var scenario = Scenario ?? stream.Usual;
+        if (!method.Scenarios.Contains(scenario))
+            return (null, $"{Method} has no {scenario.Name()}-incremental scenario");
+        if (Missing(stream, data) is { } missing)
+            return (null, missing);
+        var spec = new RunSpec(method, name, scenario, seed, new TrainerOptions(Epochs, BatchSize), Settings(name),
+            MaxTrain: preset == Preset.Quick ? QuickTrain : null, MaxTest: preset == Preset.Quick ? QuickTest : null);
+        return (Cell.Of(spec), null);
+    }
+
+    /// <summary>The settings that the options stand for.</summary>
+    public MethodSettings Settings(string stream) => new(Options: Options.Select(MethodOptions.Pair).ToDictionary(StringComparer.Ordinal), Stream: stream);
+
+    /// <summary>A stream of the same kind that every machine has: drawn digits, textures or topics.</summary>
+    public static string Twin(string stream) => stream switch
+    {
+        "mnist-5k-5" or "split-mnist" or "split-digits" or "digits-5k-5" => "split-digits",
+        "split-mnist-10" or "digits-10" => "digits-10",
+        "mnist-rotations" or "digits-rotations" => "digits-rotations",
+        "ag-news" => "topics",
+        _ => "textures-5",
+    };
+
+    // Whether the data are here is found out by loading them: a folder that exists says little.
+    private static string? Missing(StreamRow stream, DataFolder data) => Absent.GetOrAdd((stream.Name, data.Root ?? ""), _ =>
+    {
+        try
+        {
+            stream.Build(new StreamRequest(data, stream.Usual) { Explicit = true });
+            return null;
+        }
+        catch (UsageException e) when (e.Message.StartsWith("data:", StringComparison.Ordinal))
+        {
+            return "data absent";
+        }
+    });
+}

@@ -1,0 +1,157 @@
+namespace Native.Methods;
+
+/// <summary>
+/// Automatic Recall Machines (Ji, Henriques, Tuytelaars, Vedaldi 2020). Each iteration: one step of plain SGD on the real batch; from the second task
+/// on, images made by gradient ascent from those of the batch, towards where the network of before and the present one disagree; one step
+/// that teaches the present network what the one of before says, on both. Nothing of earlier tasks is stored but that network. <c>PAPER.md</c>
+/// beside this file maps equations to lines.
+/// </summary>
+public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds, ArmOptions options) : IMethod
+{
+    private readonly SgdLearner _learner = new(stream, seeds, options.LearningRate, options.Width);
+    private readonly Teacher _teacher = new(stream, options.Width, options.Lag);
+    private readonly Generator _random = seeds.Noise;
+
+    /// <inheritdoc/>
+    public long ParameterCount => _learner.ParameterCount;
+
+    /// <inheritdoc/>
+    public long StorageBits => _teacher.StorageBits;
+
+    /// <summary>What is told of each recall while training, or null: histories and pictures. Tells, never changes a bit.</summary>
+    public Action<Recollection>? Recorder { get; set; }
+
+    /// <summary>The present network and the one of before, for studies after training.</summary>
+    internal (Classifier Now, Classifier Before) Networks => (_learner.Net, _teacher.Net);
+
+    /// <inheritdoc/>
+    public void BeginTask(StreamTask task, int steps) => _teacher.BeginTask(task);
+
+    /// <inheritdoc/>
+    public Tensor Observe(Batch batch)
+    {
+        _teacher.Update(_learner.Net);
+        var loss = _learner.Loss(batch);
+        _learner.Descend(loss);
+        if (_teacher.Replays(options.RecallFrom))
+        {
+            using var scope = TensorScope.Begin("recall");
+            var images = Recall(batch);
+            Learn(batch, images, again: false);
+            for (int r = 1; r < options.Repeats; r++)
+            {
+                using var again = TensorScope.Begin("recall-again");
+                if (options.Again == RecallAgain.Restart)
+                    images = Recall(batch);
+                else
+                    Climb(batch, images);
+                Learn(batch, images, again: true);
+            }
+        }
+        _teacher.Advance();
+        return loss;
+    }
+
+    /// <summary>M images recalled for a batch, [M, pixels]: eq. 9 climbed from images of the batch (or noise). The networks stay as they are.</summary>
+    internal Tensor Recall(Batch batch)
+    {
+        var images = Begin(batch, out _);
+        Climb(batch, images);
+        return images;
+    }
+
+    /// <summary>Where recall starts, and from which image of the batch each comes (empty for noise).</summary>
+    internal Tensor Begin(Batch batch, out long[] origin)
+    {
+        origin = options.FromNoise ? [] : RecallObjective.Choose(options.Recalled, batch.Count, _random);
+        return options.FromNoise ? Tensor.Rand([options.Recalled, stream.InputSize], _random)
+            : batch.X.TakeRows(Tensor.From(origin, [origin.Length]));
+    }
+
+    internal void Climb(Batch batch, Tensor images)
+    {
+        var away = RecallObjective.Away([.. batch.Targets.Distinct().Order()], stream.Outputs);
+        using var mode = Distillation.Norm(options.RecallNorm, _teacher.Net, _learner.Net);
+        using var before = _teacher.Net.Freeze();
+        using var now = _learner.Net.Freeze();
+        RecallObjective.Climb(images, options.Steps, options.PixelRate,
+            x => RecallObjective.Value(x, Planes(x), _teacher.Net.Forward(x), _learner.Net.Forward(x), away, options));
+    }
+
+    private Tensor Planes(Tensor images) => images.Reshape(-1, stream.Train.Channels, stream.Train.Height, stream.Train.Width);
+
+    // Line 9. The targets come from the network of before at the images after the last ascent step.
+    private void Learn(Batch batch, Tensor images, bool again)
+    {
+        Tensor recalled, real = batch.X;
+        if (options.RealWeight == 0)
+        {
+            var targets = Targets(images);
+            Tell(batch, images, targets);
+            recalled = Distillation.Losses(_learner.Net, images, targets);
+            Descend(recalled.Sum() * (options.RecallWeight / Divisor(images.Shape[0], 0)), again);
+            return;
+        }
+        Tensor targetRecalled, targetReal, distilled;
+        using (Distillation.Norm(options.RecallNorm, _teacher.Net, _learner.Net))
+            (targetRecalled, targetReal) = Distillation.Targets(_teacher.Net, images, real);
+        Tell(batch, images, targetRecalled);
+        (recalled, distilled) = Distillation.Losses(_learner.Net, images, real, targetRecalled, targetReal);
+        Descend(recalled.Sum() * (options.RecallWeight / Divisor(images.Shape[0], real.Shape[0]))
+            + distilled.Sum() * (options.RealWeight / Divisor(real.Shape[0], images.Shape[0])), again);
+    }
+
+    private Tensor Targets(Tensor images)
+    {
+        using var mode = Distillation.Norm(options.RecallNorm, _teacher.Net, _learner.Net);
+        return Distillation.Targets(_teacher.Net, images);
+    }
+
+    private double Divisor(long own, long other) => options.UnionMean ? own + other : own;
+
+    // The released code never clears the gradients between repetitions, so the second applies g1 + g2.
+    private void Descend(Tensor loss, bool again)
+    {
+        if (options.Again != RecallAgain.Accumulate || options.Repeats == 1)
+        {
+            _learner.Descend(loss);
+            return;
+        }
+        if (!again)
+            _learner.Optimizer.ZeroGrad();
+        loss.Backward();
+        _learner.Optimizer.Step();
+    }
+
+    private void Tell(Batch batch, Tensor images, Tensor targets) => Recorder?.Invoke(new Recollection(_teacher.Iteration, batch, images, targets));
+
+    /// <inheritdoc/>
+    public void EndTask(StreamTask task)
+    {
+    }
+
+    /// <inheritdoc/>
+    public Tensor Predict(Tensor images, StreamTask? task) => _learner.Predict(images);
+
+    /// <inheritdoc/>
+    public void Persist(RunState state)
+    {
+        _learner.Persist(state, "learner");
+        _teacher.Persist(state);
+        state.Generator("random", _random);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _teacher.Dispose();
+        _learner.Dispose();
+    }
+}
+
+/// <summary>One recall, as told to a recorder. The tensors live until it returns.</summary>
+/// <param name="Iteration">From 0.</param>
+/// <param name="Batch">The real batch.</param>
+/// <param name="Images">The images recalled for it, [M, pixels].</param>
+/// <param name="Predictions">What the network of before predicts for them, probabilities [M, classes].</param>
+public readonly record struct Recollection(long Iteration, Batch Batch, Tensor Images, Tensor Predictions);
