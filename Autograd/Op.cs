@@ -26,10 +26,20 @@ public abstract class Op
     [MethodImpl(MethodImplOptions.NoInlining)]
     private protected void Watched(Ambient ambient, Action forward, ReadOnlySpan<Tensor?> inputs, Tensor y, Action? swapped = null, long flops = 0)
     {
+        bool timed = (ambient.Watch & (Watch.Profile | Watch.Debug)) != 0;
         long start = Stopwatch.GetTimestamp();
-        forward();
-        var elapsed = Stopwatch.GetElapsedTime(start);
-        if ((ambient.Watch & (Watch.Profile | Watch.Debug)) != 0)
+        // The host's clock around work that is only queued would say nothing.
+        TimeSpan? elapsed = null;
+        if (timed && !y.Device.IsCpu)
+        {
+            elapsed = ambient.Cuda(y.Device).Time(forward);
+        }
+        else
+        {
+            forward();
+            elapsed = Stopwatch.GetElapsedTime(start);
+        }
+        if (timed)
             Profiler.Record(Name, start, elapsed, inputs, y, flops);
         if ((ambient.Watch & Watch.Mutate) != 0)
             Mutation.Primitive(inputs, y, swapped);

@@ -143,7 +143,18 @@ internal static class Conv2dCuda
     }
 
     // The tile whose blocks, with what they waste at the edges, cost least.
-    private static Tile Choose(Tile[] tiles, long m, long n) => tiles.MinBy(t => Up(m, t.M) * t.M * Up(n, t.N) * t.N * t.Cost);
+    private static Tile Choose(Tile[] tiles, long m, long n)
+    {
+        Tile best = tiles[0];
+        double least = double.PositiveInfinity;
+        foreach (var t in tiles)
+        {
+            double cost = Up(m, t.M) * t.M * Up(n, t.N) * t.N * t.Cost;
+            if (cost < least)
+                (best, least) = (t, cost);
+        }
+        return best;
+    }
 
     // Older devices and f64 have nothing less exact to offer.
     private static bool HasTensorCores(Tensor y, bool wanted) => wanted && y.DType == DType.F32 && Ambient.Current.Cuda(y.Device).Cuda.Facts.Major >= 8;
@@ -156,7 +167,7 @@ internal static class Conv2dCuda
 
     private static void CheckCounts(Tensor a, Tensor b, Tensor c, string name)
     {
-        foreach (var t in new[] { a, b, c })
+        foreach (var t in (ReadOnlySpan<Tensor>)[a, b, c])
             Launch.Int(t.Count, name);
     }
 

@@ -5,7 +5,12 @@ namespace Native;
 /// <summary>cuBLAS, bound by name at run time: versions 11.2 to 13. Each method is one call through a function pointer.</summary>
 internal sealed unsafe class CudaBlas : ICudaBlas
 {
-    private static readonly Lazy<CudaBlas> Shared = new(() => Open(new(), Driver.TryVersion()));
+    private static readonly Lazy<CudaBlas> Shared = new(() =>
+    {
+        var blas = Open(new(), Driver.TryVersion());
+        DebugLines.Print(1, $"cuBLAS {Driver.VersionText(blas.Version)}, {blas.Source}");
+        return blas;
+    });
 
     private readonly delegate* unmanaged<nint*, BlasStatus> _create;
     private readonly delegate* unmanaged<nint, BlasStatus> _destroy;

@@ -17,7 +17,12 @@ internal sealed unsafe partial class CudaRuntimeCompiler
     // Architectures of embedded boards: what is made for them runs nowhere else.
     private static readonly int[] Embedded = [53, 62, 72, 87, 88, 101, 110];
 
-    private static readonly Lazy<CudaRuntimeCompiler> Shared = new(() => Open(new(), Driver.TryVersion()));
+    private static readonly Lazy<CudaRuntimeCompiler> Shared = new(() =>
+    {
+        var compiler = Open(new(), Driver.TryVersion());
+        DebugLines.Print(1, $"NVRTC {Driver.VersionText(compiler.Version)}, {compiler.Source}");
+        return compiler;
+    });
 
     private readonly delegate* unmanaged<nint*, byte*, byte*, int, byte**, byte**, int> _create;
     private readonly delegate* unmanaged<nint*, int> _destroy;

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
@@ -65,8 +66,13 @@ internal sealed partial class KernelCache(string? folder)
     public byte[] GetOrAdd(KernelKey key, Func<byte[]> make)
     {
         if (Read(key) is { } found)
+        {
+            DebugLines.Print(5, $"  cache: {key.Name} for {key.Target}, {found.Length} bytes, found in {folder}");
             return found;
+        }
+        long start = Stopwatch.GetTimestamp();
         byte[] made = make();
+        DebugLines.Print(5, $"  cache: {key.Name} for {key.Target}, {made.Length} bytes, compiled in {Stopwatch.GetElapsedTime(start).TotalMilliseconds:F0} ms{(folder is null ? "" : $", kept in {folder}")}");
         Store(key, made);
         return made;
     }

@@ -80,6 +80,8 @@ internal sealed class CudaDevice
             var (driver, backend) = Make(device);
             opened = new CudaDevice(device, driver, backend);
             Opened.Add(device.Name, opened);
+            DebugLines.Print(1, $"{device}: {opened.Facts.Name}, {opened.Facts.Arch}, {opened.Facts.Multiprocessors} multiprocessors, {opened.Facts.Memory >> 20} MiB, "
+                + $"driver of CUDA {Native.Driver.VersionText(opened.Facts.DriverVersion)}, {driver.Source}");
             return opened;
         }
     }
