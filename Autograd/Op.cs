@@ -24,7 +24,7 @@ public abstract class Op
 
     /// <summary>Bookkeeping around a forward when somebody is watching (traces, traps, debug lines). Off the fast path.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private protected void Watched(Ambient ambient, Action forward, ReadOnlySpan<Tensor?> inputs, Tensor y, Action? swapped = null, long flops = 0)
+    private protected void Watched(Ambient ambient, Action forward, ReadOnlySpan<Tensor?> inputs, Tensor y, Action? swapped, OpCost cost)
     {
         bool timed = (ambient.Watch & (Watch.Profile | Watch.Debug)) != 0;
         long start = Stopwatch.GetTimestamp();
@@ -40,7 +40,7 @@ public abstract class Op
             elapsed = Stopwatch.GetElapsedTime(start);
         }
         if (timed)
-            Profiler.Record(Name, start, elapsed, inputs, y, flops);
+            Profiler.Record(Name, start, elapsed, inputs, y, cost.Flops, cost.Bytes, cost.NoFlops);
         if ((ambient.Watch & Watch.Mutate) != 0)
             Mutation.Primitive(inputs, y, swapped);
         if ((ambient.Watch & Watch.NanTrap) != 0)

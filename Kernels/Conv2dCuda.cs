@@ -13,9 +13,9 @@ internal static class Conv2dCuda
     // What a block sums at least before a sum is worth sharing, and parts of a sum at most.
     private const long ShortestPart = 128, MostParts = 128;
 
-    private static readonly KernelFamily Family = new("conv2d", _ => Text("conv2d.cuh", "conv2d_pixels.cuh", "conv2d_weight.cuh", "conv2d.cu"), DType.F32, DType.F64);
+    private static readonly KernelFamily Family = new("conv2d", _ => KernelFamily.Join("conv2d.cuh", "conv2d_pixels.cuh", "conv2d_weight.cuh", "conv2d.cu"), DType.F32, DType.F64);
 
-    private static readonly KernelFamily TensorFamily = new("conv2d_tf32", _ => Text("mma.cuh", "conv2d.cuh", "conv2d_pixels.cuh", "conv2d_weight.cuh", "conv2d_tf32.cu"), DType.F32);
+    private static readonly KernelFamily TensorFamily = new("conv2d_tf32", _ => KernelFamily.Join("mma.cuh", "conv2d.cuh", "conv2d_pixels.cuh", "conv2d_weight.cuh", "conv2d_tf32.cu"), DType.F32);
 
     private static readonly CudaKernel Sum = new(Family, "conv2d_sum");
 
@@ -158,8 +158,6 @@ internal static class Conv2dCuda
 
     // Older devices and f64 have nothing less exact to offer.
     private static bool HasTensorCores(Tensor y, bool wanted) => wanted && y.DType == DType.F32 && Ambient.Current.Cuda(y.Device).Cuda.Facts.Major >= 8;
-
-    private static string Text(params string[] files) => string.Concat(files.Select(f => $"#line 1 \"{f}\"\n{KernelFamily.Resource(f)}\n"));
 
     private static int Splits(long blocks, long depth) => (int)Math.Clamp(Math.Min(FullDevice / blocks, depth / ShortestPart), 1, MostParts);
 

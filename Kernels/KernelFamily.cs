@@ -104,6 +104,9 @@ internal sealed partial class KernelFamily
         return reader.ReadToEnd();
     }
 
+    /// <summary>Several files as one text; messages of the compiler name the file.</summary>
+    public static string Join(params string[] files) => string.Concat(files.Select(f => $"#line 1 \"{f}\"\n{Resource(f)}\n"));
+
     /// <inheritdoc/>
     public override string ToString() => Name;
 

@@ -26,14 +26,13 @@ public static class Profiler
     /// <param name="elapsed">On a GPU by its own clock; null where the work was recorded and did not run.</param>
     /// <param name="inputs">What it was given.</param>
     /// <param name="y">Its first output.</param>
-    /// <param name="flops">0 when the op does not state them.</param>
-    internal static void Record(string op, long start, TimeSpan? elapsed, ReadOnlySpan<Tensor?> inputs, Tensor y, long flops = 0)
+    /// <param name="flops">As its row states them.</param>
+    /// <param name="bytes">The least it has to move.</param>
+    /// <param name="noFlops">Why it states no FLOPs, or null.</param>
+    internal static void Record(string op, long start, TimeSpan? elapsed, ReadOnlySpan<Tensor?> inputs, Tensor y, long flops, long bytes, string? noFlops)
     {
         string shapes = string.Join(" ", inputs.ToArray().OfType<Tensor>().Select(x => x.DType.Name() + x.Shape)) + " -> " + y.DType.Name() + y.Shape;
-        long bytes = y.ByteSize;
-        foreach (var x in inputs)
-            bytes += x?.ByteSize ?? 0;
-        current?.Add(new ProfilerEvent(op, start, elapsed ?? TimeSpan.Zero, bytes, flops, shapes), y);
+        current?.Add(new ProfilerEvent(op, start, elapsed ?? TimeSpan.Zero, bytes, flops, shapes) { NoFlops = noFlops }, y);
         DebugLines.Operation(op, elapsed, bytes, flops, inputs, y);
     }
 
@@ -52,10 +51,14 @@ public static class Profiler
 /// <param name="Name">Operation.</param>
 /// <param name="Start">Stopwatch timestamp.</param>
 /// <param name="Elapsed">Duration.</param>
-/// <param name="Bytes">Bytes of inputs and output.</param>
-/// <param name="Flops">Useful floating-point operations; 0 when the operation does not state them.</param>
+/// <param name="Bytes">Bytes that must be read or written at the least.</param>
+/// <param name="Flops">Useful floating-point operations.</param>
 /// <param name="Shapes">Operand shapes.</param>
-public readonly record struct ProfilerEvent(string Name, long Start, TimeSpan Elapsed, long Bytes, long Flops, string Shapes);
+public readonly record struct ProfilerEvent(string Name, long Start, TimeSpan Elapsed, long Bytes, long Flops, string Shapes)
+{
+    /// <summary>Why there are no operations; null when there are.</summary>
+    internal string? NoFlops { get; init; }
+}
 
 /// <summary>An open recording.</summary>
 public sealed class ProfilerSession : IDisposable

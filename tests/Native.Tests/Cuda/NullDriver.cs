@@ -116,6 +116,12 @@ internal sealed unsafe class NullDriver : ICudaDriver, IKernelCompiler, ICudaBla
     public BlasStatus DgemmStridedBatched(nint handle, BlasOp opA, BlasOp opB, int m, int n, int k, double* alpha, double* a, int lda, long strideA,
         double* b, int ldb, long strideB, double* beta, double* c, int ldc, long strideC, int batch) => Queued();
 
+    public BlasStatus GemmEx(nint handle, BlasOp opA, BlasOp opB, int m, int n, int k, void* alpha, void* a, BlasType typeA, int lda, void* b, BlasType typeB, int ldb,
+        void* beta, void* c, BlasType typeC, int ldc, BlasCompute compute) => Queued();
+
+    public BlasStatus GemmStridedBatchedEx(nint handle, BlasOp opA, BlasOp opB, int m, int n, int k, void* alpha, void* a, BlasType typeA, int lda, long strideA,
+        void* b, BlasType typeB, int ldb, long strideB, void* beta, void* c, BlasType typeC, int ldc, long strideC, int batch, BlasCompute compute) => Queued();
+
     private BlasStatus Queued()
     {
         Launches++;
