@@ -180,12 +180,12 @@ internal sealed unsafe class CudaState
             Cuda.Check(Cuda.Driver.MemsetD8Async(pointer, value, bytes, state.Stream), "filling memory");
         }
 
-        public void Limit(nint pointer, long bytes, long capacity)
+        public long Limit(nint pointer, long bytes, long capacity)
         {
-            if (Cuda.Driver is IMemoryGuard guard)
-                guard.Limit(pointer, bytes, state.Stream);
-            else
-                Fill(pointer + (nint)bytes, capacity - bytes, 0xFF);
+            if (Cuda.Driver is not IMemoryGuard guard)
+                return capacity;
+            guard.Limit(pointer, bytes, state.Stream);
+            return bytes;
         }
     }
 }
