@@ -96,14 +96,17 @@ for s in "${stages[@]}"; do
   declare -F "stage_$s" >/dev/null || { echo "run.sh: '$s' is no stage; there are machine doctor tests compile sanitizer steps ops peer." >&2; exit 2; }
 done
 failed=0
+# What earlier calls with other stages have left stays.
+before=$(cat "$out/summary.txt" 2>/dev/null)
 summary() {
   local name skipped=0
   failed=0
   for name in "${order[@]}"; do
     printf '%-28s %s\n' "$name" "${verdict[$name]}"
     case ${verdict[$name]} in FAILED*) failed=$((failed + 1)) ;; skipped*) skipped=$((skipped + 1)) ;; esac
-  done >"$out/summary.txt"
-  echo "$((${#order[@]} - failed - skipped)) ok, $failed failed, $skipped skipped" >>"$out/summary.txt"
+  done >"$here/.summary"
+  echo "$((${#order[@]} - failed - skipped)) ok, $failed failed, $skipped skipped" >>"$here/.summary"
+  { [ -z "$before" ] || echo "$before"; cat "$here/.summary"; } >"$out/summary.txt"
   cp "$out/summary.txt" "${OUT:-$here}/"
   tar -C "$here" -czf "${OUT:-$here}/results.tar.gz" results
 }
@@ -111,5 +114,5 @@ for s in "${stages[@]}"; do
   "stage_$s"
   summary
 done
-cat "$out/summary.txt"
+cat "$here/.summary"
 [ $failed -eq 0 ]
