@@ -70,8 +70,6 @@ internal static class MethodRun
             Numbers(json, task.Classes.Select(c => (double)c));
         json.WriteEndArray();
         json.WriteNumber("steps", run.Result.Steps);
-        json.WriteNumber("optimizerSteps", run.Result.Work.OptimizerSteps);
-        json.WriteNumber("flops", run.Result.Work.Flops);
         json.WriteNumber("parameters", run.Parameters);
         json.WriteNumber("storageBits", run.StorageBits);
         json.WriteString("finalState", run.FinalState);
@@ -95,18 +93,6 @@ internal static class MethodRun
         for (int i = 1; i < a.Rows; i++)
             Numbers(json, a.Row(i));
         json.WriteEndArray();
-        var answers = run.Result.Answers;
-        json.WriteStartObject("recall");
-        foreach (int label in stream.ClassOrder)
-            if (answers.Recall(label).Value is { } recall)
-                json.WriteNumber($"{label}", recall);
-            else
-                json.WriteNull($"{label}");
-        json.WriteEndObject();
-        json.WritePropertyName("predictedHistogram");
-        Numbers(json, answers.Histogram() ?? []);
-        json.WritePropertyName("streamDescription");
-        stream.Describe().WriteTo(json);
     }
 
     private static void Numbers(Utf8JsonWriter json, IEnumerable<double> values)
