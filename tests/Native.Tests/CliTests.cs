@@ -46,8 +46,11 @@ public sealed class CliTests : IDisposable
     [InlineData("run naive --device emu:1", "device: 'emu:1' is not a device. Use cpu, cuda:N or emu:0.")]
     [InlineData("run naive --threads 0", "--threads: 0 is not a number of threads. Give 1 to 1024.")]
     [InlineData("run naive --mem-limit -1", "--mem-limit: -1 MiB is not a limit. Give 0 (none) to 1099511627776.")]
-    [InlineData("data", "native data: a verb is missing; there are list, check.")]
-    [InlineData("data lst", "native data: 'lst' is not a verb; there are list, check. Did you mean list?")]
+    [InlineData("data", "native data: a verb is missing; there are list, get, check.")]
+    [InlineData("data lst", "native data: 'lst' is not a verb; there are list, get, check. Did you mean list?")]
+    [InlineData("data get mnits --data /proc", "data set: 'mnits' is not known; there are mnist, cifar-10, cifar-100, svhn, omniglot, ag-news, miniimagenet, imagenet-50. Did you mean 'mnist'?")]
+    [InlineData("data get --data /proc", "data get: no data set is named. 'native data list' shows them.")]
+    [InlineData("data get miniimagenet --data /proc", "data get: miniimagenet cannot be fetched; MiniImageNet (Vinyals et al.): .npz files made by hand, see NpzFolder.")]
     [InlineData("data check --data /no/such/folder", "data: /no/such/folder is not a folder; --data names it. Correct the path.")]
     [InlineData("gradcheck --order 4", "gradcheck: --order takes 1, 2 or 3; got 4.")]
     [InlineData("gradcheck --sample 3", "gradcheck: --sample 3 says nothing without an op. Add --op NAME.")]
@@ -84,12 +87,26 @@ public sealed class CliTests : IDisposable
     }
 
     [Fact]
+    public void A_bad_set_does_not_hide_the_others()
+    {
+        var (code, _, error) = Native("data", "check", "--data", _folder.Path);
+        Assert.StartsWith($"data: {_folder.Path} holds none of the data sets mnist, cifar-10,", error);
+        Assert.Equal(2, code);
+        foreach (string folder in (string[])["mnist", "omniglot"])
+            Directory.CreateDirectory(_folder.File(folder));
+        (code, string output, _) = Native("data", "check", "--data", _folder.Path);
+        Assert.Equal(App.Failed, code);
+        Assert.Contains("MNIST's train-images-idx3-ubyte is not there", output);
+        Assert.Contains("Omniglot's images_background.zip is not there", output);
+    }
+
+    [Fact]
     public void Data_that_are_a_device_are_refused_unread()
     {
         Directory.CreateDirectory(_folder.File("mnist"));
         string link = _folder.File("mnist/train-images-idx3-ubyte.gz");
         File.CreateSymbolicLink(link, "/dev/zero");
-        var (code, _, error) = Native("data", "check", "--data", _folder.Path);
+        var (code, _, error) = Native("data", "check", "mnist", "--data", _folder.Path);
         Assert.Equal((2, $"idx: {link}: it is empty, or not a regular file. Fetch it again, or name the file itself."), (code, error.TrimEnd()));
     }
 
@@ -196,7 +213,7 @@ public sealed class CliTests : IDisposable
         Assert.Equal(method == "joint", undefined.ContainsKey("forgetting"));
         Assert.Equal(method == "joint" ? JsonValueKind.Null : JsonValueKind.Number, run.GetProperty("forgetting").ValueKind);
         Assert.Equal(scenario == "class", undefined.ContainsKey("forwardTransfer"));
-        Assert.Equal(6, run.GetProperty("definitions").EnumerateObject().Count());
+        Assert.Equal(8, run.GetProperty("definitions").EnumerateObject().Count());
         if (method == "er")
             Assert.True(matrix[^1].Average() > 0.7, output);
     }
