@@ -56,6 +56,8 @@ public static class MethodTable
             AdiOptions.For, (stream, seeds, o) => new Adi(stream, seeds, o)),
         Row("arm", Arm, "images recalled from the network where the batch interferes most", Classes,
             ArmOptions.For, (stream, seeds, o) => new AutomaticRecallMachine(stream, seeds, o)),
+        Row("arm-gradients", Arm, "arm, and then how its recalled images' gradients resemble those of real ones (appendix A.7)", Classes,
+            data => ArmOptions.For(data) with { GradientSamples = 1000 }, (stream, seeds, o) => new AutomaticRecallMachine(stream, seeds, o)),
         Row("ewc", "Elastic Weight Consolidation (Kirkpatrick et al. 2017), as in GEM's code", "a quadratic penalty that holds what earlier tasks used", Every,
             _ => new EwcOptions(), (stream, seeds, o) => new Ewc(stream, seeds, o)),
         Row("dgr", "Deep Generative Replay (Shin et al. 2017), as in van de Ven and Tolias 2019", "a scholar: generator and solver, taught by the one before", Untold,

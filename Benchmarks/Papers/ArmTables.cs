@@ -10,6 +10,9 @@ internal static class ArmTables
 {
     private const string Paper = "Automatic Recall Machines", Mnist = "mnist-5k-5", Cifar = "cifar10-5", Mini = "miniimagenet-20";
 
+    // What the code of Maximally Interfered Retrieval makes of MNIST differs a little: classes in their own proportions, shuffled batches.
+    private const string MirMnist = "mnist-mir-5";
+
     // The rows of ER, ER-MIR, iCaRL, GEM, GEN and GEN-MIR equal those of Maximally Interfered Retrieval, whose code prints another spread.
     private const string Spread = "standard deviation over 5 runs (ARM's code); rows of ER, ER-MIR, iCaRL, GEM, GEN and GEN-MIR: 2 standard errors over 15 or 20 runs (MIR's code)";
     private const string Own = "table 6 and appendix A.4; what they leave open, from the released code's commands";
@@ -55,17 +58,17 @@ internal static class ArmTables
     private static PaperTable FiveThousand() => new("arm/table3", Paper, "Sequential MNIST (MNIST-5k-5), class-incremental, 5 tasks; chance is 10", Spread, 5,
     [
         .. Ours("Naive SGD (stationary)", Mnist, "stationary", 87.1, 0.6),
-        .. Kept("ER", Mnist, "er", 500, 83.2, 1.9, 13.4, 1.9),
-        .. Kept("ER-MIR", Mnist, "er-mir", 500, 85.6, 2.0, 10.4, 3.3),
-        .. Kept("GEM", Mnist, "gem", 500, 86.3, 0.1, 11.2, 0.1),
-        .. Kept("ER", Mnist, "er", 50, 62.8, 3.1, 42.0, 3.7),
-        .. Kept("ER-MIR", Mnist, "er-mir", 50, 63.8, 4.6, 40.6, 5.9),
-        .. Kept("ER", Mnist, "er", 25, 51.6, 2.7, 57.0, 3.3),
-        .. Kept("ER-MIR", Mnist, "er-mir", 25, 51.6, 2.6, 56.4, 3.3),
-        .. Kept("ER", Mnist, "er", 10, 39.2, 3.5, 72.2, 4.1),
+        .. Kept("ER", MirMnist, "er", 500, 83.2, 1.9, 13.4, 1.9),
+        .. Kept("ER-MIR", MirMnist, "er-mir", 500, 85.6, 2.0, 10.4, 3.3),
+        .. Kept("GEM", MirMnist, "gem", 500, 86.3, 0.1, 11.2, 0.1),
+        .. Kept("ER", MirMnist, "er", 50, 62.8, 3.1, 42.0, 3.7),
+        .. Kept("ER-MIR", MirMnist, "er-mir", 50, 63.8, 4.6, 40.6, 5.9),
+        .. Kept("ER", MirMnist, "er", 25, 51.6, 2.7, 57.0, 3.3),
+        .. Kept("ER-MIR", MirMnist, "er-mir", 25, 51.6, 2.6, 56.4, 3.3),
+        .. Kept("ER", MirMnist, "er", 10, 39.2, 3.5, 72.2, 4.1),
         .. Ours("Naive SGD", Mnist, "naive", 18.8, 0.5, 95.6, 2.7),
-        .. Line("GEN", new Recipe("gen", Mnist), Replay, [79.3, 0.6, 19.5, 0.8]),
-        .. Line("GEN-MIR", new Recipe("gen-mir", Mnist), Replay, [82.1, 0.3, 17.0, 0.4]),
+        .. Line("GEN", new Recipe("gen", MirMnist), Replay, [79.3, 0.6, 19.5, 0.8]),
+        .. Line("GEN-MIR", new Recipe("gen-mir", MirMnist), Replay, [82.1, 0.3, 17.0, 0.4]),
         .. Ours("Distill (LwF)", Mnist, "lwf", 33.3, 2.5, 58.0, 1.7),
         .. Ours("ADI", Mnist, "adi", 55.4, 2.6, 11.5, 5.0),
         .. Ours("ARM", Mnist, "arm", 56.2, 3.5, 21.3, 2.6),

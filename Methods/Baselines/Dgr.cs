@@ -1,5 +1,4 @@
 using Native.Nn;
-
 using Native.Optim;
 
 namespace Native.Methods;
