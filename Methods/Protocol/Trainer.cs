@@ -41,9 +41,9 @@ public readonly record struct TrainerProgress(
 /// <param name="Steps">Optimiser steps' worth of batches observed.</param>
 /// <param name="TrainTime">Time in training, without tests.</param>
 /// <param name="TestTime">Time in tests.</param>
-/// <param name="Answers">How often each class was answered with each output in the final test.</param>
-/// <param name="Work">Optimiser steps and floating-point operations in training.</param>
-public sealed record RunResult(AccuracyMatrix Matrix, long Steps, TimeSpan TrainTime, TimeSpan TestTime, ClassCounts Answers, Work Work);
+/// <param name="Work">Operations and updates of training, earlier sittings included.</param>
+/// <param name="Answers">What was answered in the last test, by class.</param>
+public sealed record RunResult(AccuracyMatrix Matrix, long Steps, TimeSpan TrainTime, TimeSpan TestTime, Work Work, ClassCounts Answers);
 
 /// <summary>The loop, in full view: begin a task, observe its batches, end it, test on every task.</summary>
 public sealed class Trainer
@@ -57,7 +57,7 @@ public sealed class Trainer
     /// <exception cref="UsageException">An option is not positive.</exception>
     public Trainer(TaskStream stream, TrainerOptions? options = null)
     {
-        (_stream, _options, Answers) = (stream, options ?? new TrainerOptions(), ClassCounts.Of(stream));
+        (_stream, _options) = (stream, options ?? new TrainerOptions());
         _options.Validate();
     }
 
@@ -76,13 +76,15 @@ public sealed class Trainer
         var saver = new RunSaver(checkpoint, method, shuffle, at);
         saver.Load();
         var clock = Stopwatch.StartNew();
+        var answers = ClassCounts.Of(_stream);
         double earlier = at.TrainSeconds + at.TestSeconds;
         void report(int phase, StreamTask? task, int steps, IReadOnlyList<double>? row) => progress?.Invoke(new TrainerProgress(phase, phases.Count, task,
             phase == 0 ? 0 : at.Step, steps, at.Loss, row, TimeSpan.FromSeconds(earlier + clock.Elapsed.TotalSeconds)));
         void test(int phase, StreamTask? task, int steps)
         {
             long start = Stopwatch.GetTimestamp();
-            at.Matrix.AddRow(saver.Test(() => Evaluate(method, cancel)));
+            answers = ClassCounts.Of(_stream);
+            at.Matrix.AddRow(saver.Test(() => Evaluate(method, answers, cancel)));
             at.TestSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
             report(phase, task, steps, at.Matrix.Row(phase));
         }
@@ -95,7 +97,7 @@ public sealed class Trainer
             Train(method, task, perEpoch, inPhase, shuffle, at, saver, () => report(at.Phase, task, inPhase, null), cancel);
             test(at.Phase, task, inPhase);
         }
-        return new RunResult(at.Matrix, at.Steps, TimeSpan.FromSeconds(at.TrainSeconds), TimeSpan.FromSeconds(at.TestSeconds), Answers, at.Work);
+        return new RunResult(at.Matrix, at.Steps, TimeSpan.FromSeconds(at.TrainSeconds), TimeSpan.FromSeconds(at.TestSeconds), at.Work, answers);
     }
 
     // One phase, from wherever it stands.
@@ -103,12 +105,13 @@ public sealed class Trainer
         CancellationToken cancel)
     {
         long start = Stopwatch.GetTimestamp(), reported = start;
-        var done = Work.Done;
+        var work = Work.Done;
         void clock()
         {
             at.TrainSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
-            at.Work += Work.Done - done;
-            (start, done) = (Stopwatch.GetTimestamp(), Work.Done);
+            start = Stopwatch.GetTimestamp();
+            at.Work += Work.Done - work;
+            work = Work.Done;
         }
         if (!at.Begun)
             method.BeginTask(task, inPhase);
@@ -153,18 +156,17 @@ public sealed class Trainer
                 + "Lower the learning rate, or find the operation with --nan-trap.");
     }
 
-    /// <summary>How often each class was answered with each output in the latest evaluation.</summary>
-    public ClassCounts Answers { get; private set; }
-
     /// <summary>The accuracy on the test set of every task, fractions.</summary>
-    public double[] Evaluate(IMethod method, CancellationToken cancel = default)
+    /// <param name="method">The method.</param>
+    /// <param name="answers">Counts the answers by class, when given.</param>
+    /// <param name="cancel">Looked at before each batch.</param>
+    public double[] Evaluate(IMethod method, ClassCounts? answers = null, CancellationToken cancel = default)
     {
         using var constant = Autograd.NoGrad();
-        Answers = ClassCounts.Of(_stream);
-        return [.. _stream.Tasks.Select(task => (double)Correct(method, task, cancel) / task.Test.Length)];
+        return [.. _stream.Tasks.Select(task => (double)Correct(method, task, answers, cancel) / task.Test.Length)];
     }
 
-    private int Correct(IMethod method, StreamTask task, CancellationToken cancel)
+    private int Correct(IMethod method, StreamTask task, ClassCounts? answers, CancellationToken cancel)
     {
         bool told = _stream.Scenario == Scenario.TaskIncremental;
         int[] competing = told ? task.Outputs : [.. Enumerable.Range(0, _stream.Outputs)];
@@ -180,9 +182,9 @@ public sealed class Trainer
             var values = logits.ToArray<float>();
             for (int i = 0; i < batch.Count; i++)
             {
-                int answer = Largest(values.AsSpan(i * _stream.Outputs, _stream.Outputs), competing);
-                Answers.Add(_stream.TestItems.Labels[task.Test[at + i]], answer);
-                if (answer == batch.Targets[i])
+                int output = Largest(values.AsSpan(i * _stream.Outputs, _stream.Outputs), competing);
+                answers?.Add(_stream.TestItems.Labels[task.Test[at + i]], output);
+                if (output == batch.Targets[i])
                     correct++;
             }
         }
