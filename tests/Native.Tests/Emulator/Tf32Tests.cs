@@ -21,8 +21,8 @@ public sealed class Tf32Tests
         })
         {
             // Value and both gradients.
-            List<Tensor> cpu = Derivatives(f, one, two, tf32: true), exact = Derivatives(f, one.To(Twin.Emu), two.To(Twin.Emu), tf32: false);
-            List<Tensor> rounded = Derivatives(f, one.To(Twin.Emu), two.To(Twin.Emu), tf32: true), wide = Derivatives(f, one.To(DType.F64).To(Twin.Emu), two.To(DType.F64).To(Twin.Emu), tf32: true);
+            List<Tensor> cpu = Derivatives(f, one, two, tf32: true), exact = Derivatives(f, one.To(Emulated.Device), two.To(Emulated.Device), tf32: false);
+            List<Tensor> rounded = Derivatives(f, one.To(Emulated.Device), two.To(Emulated.Device), tf32: true), wide = Derivatives(f, one.To(DType.F64).To(Emulated.Device), two.To(DType.F64).To(Emulated.Device), tf32: true);
             List<Tensor> plain = Derivatives(f, one, two, tf32: false), reference = Derivatives(f, one.To(DType.F64), two.To(DType.F64), tf32: false);
             for (int i = 0; i < cpu.Count; i++)
             {
@@ -68,13 +68,13 @@ public sealed class Tf32Tests
                 foreach (var activation in (Activation[])[new(ActivationKind.Relu), new(ActivationKind.LeakyRelu, 0.2), new(ActivationKind.Tanh)])
                 {
                     using var scope = TensorScope.Begin("layer");
-                    Tensor[] t = [Twin.Normal(x, dtype, "x").To(Twin.Emu), Twin.Normal(w, dtype, "w").To(Twin.Emu), Twin.Normal([w[0]], dtype, "b").To(Twin.Emu)];
+                    Tensor[] t = [Emulated.Normal(x, dtype, "x").To(Emulated.Device), Emulated.Normal(w, dtype, "w").To(Emulated.Device), Emulated.Normal([w[0]], dtype, "b").To(Emulated.Device)];
                     var p = ConvParameters.Simple(pad: 1);
                     Tensor[] operands = bias ? t : t[..2];
                     List<Tensor> apart = OpKit.Derivatives(i => [activation.Apply(new Conv2dOp(p).Apply(i))], operands, 1), joined = OpKit.Derivatives(i => [new Conv2dOp(p, activation).Apply(i)], operands, 1);
                     Assert.Null(OpKit.BitDifference(OpKit.ToDoubles([.. apart]), OpKit.ToDoubles([.. joined])));
                     Shape back = [x[0], w[0], x[2], x[3]];
-                    Tensor[] transposed = [Twin.Normal(back, dtype, "y").To(Twin.Emu), t[1]];
+                    Tensor[] transposed = [Emulated.Normal(back, dtype, "y").To(Emulated.Device), t[1]];
                     Assert.Null(OpKit.BitDifference(OpKit.ToDoubles([activation.Apply(new Conv2dDataGradOp(p, x[2] + w[2] - 3, x[3] + w[3] - 3).Apply(transposed))]),
                         OpKit.ToDoubles([new Conv2dDataGradOp(p, x[2] + w[2] - 3, x[3] + w[3] - 3, activation).Apply(transposed)])));
                 }

@@ -21,8 +21,8 @@ public sealed class WideAccessTests
         foreach (var dtype in DTypes)
         {
             Shape full = [rows, n], perRow = [rows];
-            Tensor a = Twin.Normal(full, dtype, "a"), b = Twin.Normal(full, dtype, "b"), g = Twin.Normal(perRow, dtype, "g");
-            Tensor classes = Tensor.From([.. Enumerable.Range(0, rows).Select(r => (long)(r * 5 % n))], [rows]).To(Twin.Emu);
+            Tensor a = Emulated.Normal(full, dtype, "a"), b = Emulated.Normal(full, dtype, "b"), g = Emulated.Normal(perRow, dtype, "g");
+            Tensor classes = Tensor.From([.. Enumerable.Range(0, rows).Select(r => (long)(r * 5 % n))], [rows]).To(Emulated.Device);
             Same([a], [full], (x, y) => SoftmaxEntry.Softmax(y[0], x[0], 1));
             Same([a], [full], (x, y) => SoftmaxEntry.LogSoftmax(y[0], x[0], 1));
             Same([a], [[rows, 1]], (x, y) => SoftmaxEntry.LogSumExp(y[0], x[0], 1));
@@ -53,8 +53,8 @@ public sealed class WideAccessTests
             foreach (var dtype in DTypes)
             {
                 Shape groups = [g.Groups], weights = [g.Weights];
-                Tensor x = Twin.Normal(shape, dtype, "x"), gy = Twin.Normal(shape, dtype, "gy"), v = Twin.Normal(shape, dtype, "v"), mean = Twin.Normal(groups, dtype, "mean");
-                Tensor d = Tensor.Full(groups, 0.75, dtype), w = Twin.Normal(weights, dtype, "w"), b = Twin.Normal(weights, dtype, "b");
+                Tensor x = Emulated.Normal(shape, dtype, "x"), gy = Emulated.Normal(shape, dtype, "gy"), v = Emulated.Normal(shape, dtype, "v"), mean = Emulated.Normal(groups, dtype, "mean");
+                Tensor d = Tensor.Full(groups, 0.75, dtype), w = Emulated.Normal(weights, dtype, "w"), b = Emulated.Normal(weights, dtype, "b");
                 Same([x, w, b], [shape, groups, groups, groups], (i, y) => g.Forward(i[0], i[1], i[2], 1e-3, y[0], y[1], y[2], y[3]));
                 Same([gy, x, mean, d, w], [shape, weights, weights], (i, y) => g.Grad(i[0], i[1], i[2], i[3], i[4], y[0], y[1], y[2]));
                 Same([v, w, b, gy, x, mean, d, w], [shape, shape, weights], (i, y) => g.GradGrad(i[0], i[1], i[2], i[3], i[4], i[5], i[6], i[7], y[0], y[1], y[2]));
@@ -70,7 +70,7 @@ public sealed class WideAccessTests
         {
             Tensor[] x = [.. inputs.Select(t => Place(t.Shape, t.DType, shifted))], y = [.. outputs.Select(s => Place(s, inputs[0].DType, shifted))];
             for (int i = 0; i < x.Length; i++)
-                CopyKernels.Copy(inputs[i].To(Twin.Emu), x[i]);
+                CopyKernels.Copy(inputs[i].To(Emulated.Device), x[i]);
             Assert.All(x, t => Assert.Equal(shifted, Launch.At(t) % 16 != 0));
             entry(x, y);
             return OpKit.ToDoubles(y);
@@ -83,6 +83,6 @@ public sealed class WideAccessTests
     private static Tensor Place(Shape shape, DType dtype, bool shifted)
     {
         int from = shifted ? 1 : 0, count = (int)shape.Count;
-        return Tensor.Empty([count + 1], dtype, Twin.Emu)[from..(from + count)].Reshape(shape);
+        return Tensor.Empty([count + 1], dtype, Emulated.Device)[from..(from + count)].Reshape(shape);
     }
 }
