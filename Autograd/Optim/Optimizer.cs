@@ -150,6 +150,7 @@ public abstract class Optimizer : IDisposable
             var (group, moments) = plan[i];
             slots[i] = Scalars(group, ++moments.Steps, slots[i]);
         }
+        Ambient.Current.OptimizerSteps++;
     }
 
     /// <summary>

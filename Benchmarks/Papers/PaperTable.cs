@@ -4,7 +4,7 @@ namespace Native.Benchmarks;
 
 /// <summary>A column of a published table.</summary>
 /// <param name="Name">As published.</param>
-/// <param name="Measure">The figure of a result that it shows: a key, <c>taskN</c> or <c>averageN</c>.</param>
+/// <param name="Measure">The figure of a result that it shows: a key, <c>taskN</c> or <c>averageN</c>; or, without a run, <c>option.NAME</c> or <c>stream.NAME</c>.</param>
 /// <param name="HigherIsBetter">Which way is good; null for neither.</param>
 /// <param name="Scale">What our figure is multiplied with: 100 makes percent of a fraction.</param>
 /// <param name="Margin">Least tolerance of a verdict, in published units; null for a tenth of the value (units that have no points).</param>
@@ -27,12 +27,6 @@ internal sealed record PaperCell(string Row, PaperColumn Column, double Value, d
 {
     /// <summary>Why the value cannot be compared with ours although it can be measured; null where it can.</summary>
     public string? NotComparable { get; init; }
-
-    /// <summary>Why it is not run; null where it is.</summary>
-    public string? NotRun { get; init; }
-
-    /// <summary>Our number, where it follows from options and sizes without a run.</summary>
-    public Func<double?>? Known { get; init; }
 
     /// <summary>Where the hyper-parameters come from.</summary>
     public string Provenance { get; init; } = "";
@@ -84,7 +78,4 @@ internal static class Published
 
     /// <summary>The same cells, marked as measured otherwise than ours would be.</summary>
     public static IEnumerable<PaperCell> NotComparable(this IEnumerable<PaperCell> cells, string reason) => cells.Select(c => c with { NotComparable = reason });
-
-    /// <summary>The same cells, marked as not run.</summary>
-    public static IEnumerable<PaperCell> NotRun(this IEnumerable<PaperCell> cells, string reason) => cells.Select(c => c with { NotRun = reason });
 }

@@ -41,7 +41,9 @@ public readonly record struct TrainerProgress(
 /// <param name="Steps">Optimiser steps' worth of batches observed.</param>
 /// <param name="TrainTime">Time in training, without tests.</param>
 /// <param name="TestTime">Time in tests.</param>
-public sealed record RunResult(AccuracyMatrix Matrix, long Steps, TimeSpan TrainTime, TimeSpan TestTime);
+/// <param name="Answers">How often each class was answered with each output in the final test.</param>
+/// <param name="Work">Optimiser steps and floating-point operations in training.</param>
+public sealed record RunResult(AccuracyMatrix Matrix, long Steps, TimeSpan TrainTime, TimeSpan TestTime, ClassCounts Answers, Work Work);
 
 /// <summary>The loop, in full view: begin a task, observe its batches, end it, test on every task.</summary>
 public sealed class Trainer
@@ -55,7 +57,7 @@ public sealed class Trainer
     /// <exception cref="UsageException">An option is not positive.</exception>
     public Trainer(TaskStream stream, TrainerOptions? options = null)
     {
-        (_stream, _options) = (stream, options ?? new TrainerOptions());
+        (_stream, _options, Answers) = (stream, options ?? new TrainerOptions(), ClassCounts.Of(stream));
         _options.Validate();
     }
 
@@ -93,7 +95,7 @@ public sealed class Trainer
             Train(method, task, perEpoch, inPhase, shuffle, at, saver, () => report(at.Phase, task, inPhase, null), cancel);
             test(at.Phase, task, inPhase);
         }
-        return new RunResult(at.Matrix, at.Steps, TimeSpan.FromSeconds(at.TrainSeconds), TimeSpan.FromSeconds(at.TestSeconds));
+        return new RunResult(at.Matrix, at.Steps, TimeSpan.FromSeconds(at.TrainSeconds), TimeSpan.FromSeconds(at.TestSeconds), Answers, at.Work);
     }
 
     // One phase, from wherever it stands.
@@ -101,10 +103,12 @@ public sealed class Trainer
         CancellationToken cancel)
     {
         long start = Stopwatch.GetTimestamp(), reported = start;
+        var done = Work.Done;
         void clock()
         {
             at.TrainSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
-            start = Stopwatch.GetTimestamp();
+            at.Work += Work.Done - done;
+            (start, done) = (Stopwatch.GetTimestamp(), Work.Done);
         }
         if (!at.Begun)
             method.BeginTask(task, inPhase);
@@ -149,10 +153,14 @@ public sealed class Trainer
                 + "Lower the learning rate, or find the operation with --nan-trap.");
     }
 
+    /// <summary>How often each class was answered with each output in the latest evaluation.</summary>
+    public ClassCounts Answers { get; private set; }
+
     /// <summary>The accuracy on the test set of every task, fractions.</summary>
     public double[] Evaluate(IMethod method, CancellationToken cancel = default)
     {
         using var constant = Autograd.NoGrad();
+        Answers = ClassCounts.Of(_stream);
         return [.. _stream.Tasks.Select(task => (double)Correct(method, task, cancel) / task.Test.Length)];
     }
 
@@ -171,8 +179,12 @@ public sealed class Trainer
                 throw new ShapeException($"predict: logits must be [{batch.Count},{_stream.Outputs}]; got {logits.Shape}.");
             var values = logits.ToArray<float>();
             for (int i = 0; i < batch.Count; i++)
-                if (Largest(values.AsSpan(i * _stream.Outputs, _stream.Outputs), competing) == batch.Targets[i])
+            {
+                int answer = Largest(values.AsSpan(i * _stream.Outputs, _stream.Outputs), competing);
+                Answers.Add(_stream.TestItems.Labels[task.Test[at + i]], answer);
+                if (answer == batch.Targets[i])
                     correct++;
+            }
         }
         return correct;
     }
