@@ -30,10 +30,10 @@ public sealed partial class DebugLadderTests : IDisposable
         Assert.Equal(cpu.Select(Normal), gpu.Select(Normal));
         Assert.Equal(level < 2, cpu.Count == 0);
         if (level == 2)
-            Assert.Matches(@"^cpu     tanh +\d+\.\d us +\d+\.\d GB/s$", cpu[0]);
+            Assert.Matches(@"^cpu     tanh +\d+\.\d us +\d+\.\d GB/s +\d+\.\d GFLOP/s$", cpu[0]);
         if (level < 3)
             return;
-        Assert.Matches($@"^cpu     tanh .* GB/s  f32\[4,3\] strides \[1,4\] -> f32\[4,3\], DebugLadderTests\.cs:\d+$", cpu[0]);
+        Assert.Matches($@"^cpu     tanh .* GFLOP/s  f32\[4,3\] strides \[1,4\] -> f32\[4,3\], DebugLadderTests\.cs:\d+$", cpu[0]);
         Assert.Contains(cpu, l => l.StartsWith("cpu     matmul", StringComparison.Ordinal) && l.Contains("GFLOP/s  f32[4,3] f32[3,4] strides [1,3] -> f32[4,4]", StringComparison.Ordinal));
         Assert.Contains(cpu, l => l.StartsWith("cpu     tanh_grad", StringComparison.Ordinal) && l.Contains(", backward of tanh, DebugLadderTests.cs:", StringComparison.Ordinal));
     }
