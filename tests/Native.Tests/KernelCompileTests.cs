@@ -13,11 +13,9 @@ public sealed class KernelCompileTests
     {
         ["sm_70 norm_channel_grad_grad_f64"] = 16,
         ["sm_70 pool2d_mean_grad_f64"] = 16,
-        ["sm_90 norm_channel_grad_grad_f64"] = 20,
         ["sm_90 optim_momentum_f64"] = 8,
         ["sm_90 pointwise_log1p_strided_f64"] = 48,
         ["sm_90 random_gumbel_f64"] = 16,
-        ["sm_90 softmax_log_forward_f64"] = 16,
     };
 
     // The instruction of tensor cores, in the lower bits of a machine word, from sm_70 on.
