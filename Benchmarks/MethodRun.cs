@@ -71,6 +71,8 @@ internal static class MethodRun
             Numbers(json, task.Classes.Select(c => (double)c));
         json.WriteEndArray();
         json.WriteNumber("steps", run.Result.Steps);
+        json.WriteNumber("optimizerSteps", run.Result.Work.OptimizerSteps);
+        json.WriteNumber("flops", run.Result.Work.Flops);
         json.WriteNumber("parameters", run.Parameters);
         json.WriteNumber("storageBits", run.StorageBits);
         json.WriteString("finalState", run.FinalState);
@@ -94,6 +96,18 @@ internal static class MethodRun
         for (int i = 1; i < a.Rows; i++)
             Numbers(json, a.Row(i));
         json.WriteEndArray();
+        var answers = run.Result.Answers;
+        json.WriteStartArray("classRecall");
+        for (int label = 0; label < answers.Labels; label++)
+            if (answers.Recall(label).Value is { } recall)
+                json.WriteNumberValue(recall);
+            else
+                json.WriteNullValue();
+        json.WriteEndArray();
+        json.WritePropertyName("predictedShare");
+        Numbers(json, answers.Histogram() ?? []);
+        json.WritePropertyName("streamDescription");
+        stream.Describe().WriteTo(json);
     }
 
     private static void Numbers(Utf8JsonWriter json, IEnumerable<double> values)

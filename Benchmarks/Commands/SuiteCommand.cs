@@ -64,13 +64,15 @@ internal static class SuiteCommand
     /// <summary>Every method that can run on the stream, seed by seed.</summary>
     private static IReadOnlyList<Cell> Quick(StreamRow stream, PlanOptions options)
     {
-        // With no MNIST at hand the cell is one of drawn digits, and says so.
-        string name = stream.Name == "split-mnist" && !Mnist.Here(options.Data) ? "split-digits" : stream.Name;
+        string name = Real(stream.Name, options.Data);
         return [.. Enumerable.Range(0, options.Seeds).SelectMany(seed => MethodTable.All
             .Where(m => m.Scenarios.Contains(stream.Usual) && (options.Only is not { } only || only.Matches(m.Name, name)))
-            .Select(m => Cell.Of(new RunSpec(m, name, stream.Usual, (ulong)seed, new TrainerOptions(), new MethodSettings(Stream: name),
-                MaxTrain: Recipe.QuickTrain, MaxTest: Recipe.QuickTest))))];
+            .Select(m => Cell.Of(new RunSpec(m, name, stream.Usual, (ulong)seed, new TrainerOptions(), Recipe.QuickSettings(m.Name, name),
+                MaxTrain: Recipe.QuickItems(name), MaxTest: Recipe.QuickTest))))];
     }
+
+    /// <summary>The stream that a cell is of: with no MNIST at hand, one of drawn digits, and it says so.</summary>
+    public static string Real(string stream, DataFolder data) => stream == "split-mnist" && !Mnist.Here(data) ? "split-digits" : stream;
 
     private static TaskStream Build(Cell cell, DataFolder data) => StreamTable.Find(cell.Stream)
         .Build(new StreamRequest(data, cell.Scenario, cell.Seed) { Explicit = true, MaxTrain = cell.MaxTrain, MaxTest = cell.MaxTest });

@@ -45,14 +45,14 @@ internal sealed class Reproduction(PaperTable table, Preset preset, int seeds, D
     {
         if (cell.Recipe is not { } recipe)
             return Row(cell, default, [], Verdict.NotRun(cell.NotComparable ?? "nothing reproduces it"));
+        if (cell.Column.Measure.StartsWith(OptionOf, StringComparison.Ordinal))
+            return recipe.Defaults is not { } options ? Row(cell, default, [], Verdict.NotBuilt) : Known(cell, options[cell.Column.Measure[OptionOf.Length..]]?.GetValue<double>());
         bool known = IsStatic(cell.Column.Measure);
         var (first, reason) = recipe.Resolve(known ? Preset.Paper : preset, 0, data);
         if (first is null)
             return Row(cell, default, [], reason == "not built" ? Verdict.NotBuilt : Verdict.NotRun(reason!));
         if (known)
-            return StaticValue(cell.Column.Measure, first) is { } v
-                ? Row(cell, new TInterval(v, 0, 1), [], Judge(cell, new TInterval(v, 0, 1)))
-                : Row(cell, default, [], Verdict.NotRun($"no {cell.Column.Measure} here"));
+            return Known(cell, Count(cell.Column.Measure[CountOf.Length..], first));
         var (values, finished, missing) = Values(store, recipe, cell.Column.Measure);
         var ours = TInterval.Of([.. values.Select(v => v * cell.Column.Scale)]);
         return Row(cell, ours, finished,
@@ -61,6 +61,10 @@ internal sealed class Reproduction(PaperTable table, Preset preset, int seeds, D
             : preset == Preset.Quick ? Verdict.NotComparable(Scaled)
             : Judge(cell, ours));
     }
+
+    private ReproducedCell Known(PaperCell cell, double? value) => value is { } v
+        ? Row(cell, new TInterval(v, 0, 1), [], Judge(cell, new TInterval(v, 0, 1)))
+        : Row(cell, default, [], Verdict.NotRun($"there is no {cell.Column.Measure}"));
 
     private ReproducedCell Compare(CellStore store, PaperClaim claim)
     {
@@ -110,13 +114,13 @@ internal sealed class Reproduction(PaperTable table, Preset preset, int seeds, D
 
     private string CommandOf(string row) => $"native reproduce {table.Id} --preset {PlanOptions.Name(preset)} --seeds {seeds} --only \"{row}\"";
 
-    private static bool IsStatic(string measure) => measure.StartsWith("option.", StringComparison.Ordinal) || measure.StartsWith("stream.", StringComparison.Ordinal);
+    // What needs no run: options, and counts of the stream.
+    private const string OptionOf = "option.", CountOf = "stream.";
 
-    private double? StaticValue(string measure, Cell cell)
+    private static bool IsStatic(string measure) => measure.StartsWith(OptionOf, StringComparison.Ordinal) || measure.StartsWith(CountOf, StringComparison.Ordinal);
+
+    private double? Count(string name, Cell cell)
     {
-        string name = measure[(measure.IndexOf('.', StringComparison.Ordinal) + 1)..];
-        if (measure.StartsWith("option.", StringComparison.Ordinal))
-            return cell.Options[name] is { } v ? v.GetValue<double>() : null;
         var tasks = StreamTable.Find(cell.Stream).Build(new StreamRequest(data, cell.Scenario) { Explicit = true }).Tasks;
         return name switch
         {

@@ -120,6 +120,7 @@ internal sealed class RunPosition(AccuracyMatrix matrix)
     private long _steps;
     private double _loss = double.NaN, _trainSeconds, _testSeconds;
     private int[] _order = [];
+    private Work _work;
 
     /// <summary>The accuracies so far.</summary>
     public AccuracyMatrix Matrix => matrix;
@@ -151,6 +152,9 @@ internal sealed class RunPosition(AccuracyMatrix matrix)
     /// <summary>Time in tests, earlier sittings included.</summary>
     public ref double TestSeconds => ref _testSeconds;
 
+    /// <summary>Operations and updates of training, earlier sittings included.</summary>
+    public ref Work Work => ref _work;
+
     /// <summary>One more step is done.</summary>
     public void Advance(double loss)
     {
@@ -178,6 +182,10 @@ internal sealed class RunPosition(AccuracyMatrix matrix)
         state.Real("loop.trainSeconds", ref _trainSeconds);
         state.Real("loop.testSeconds", ref _testSeconds);
         state.Ints("loop.order", ref _order);
+        var (flops, updates) = (_work.Flops, _work.OptimizerSteps);
+        state.Number("loop.flops", ref flops);
+        state.Number("loop.updates", ref updates);
+        _work = new Work(flops, updates);
         double[] rows = [.. Enumerable.Range(0, matrix.Rows).SelectMany(matrix.Row)];
         state.Doubles("loop.accuracies", ref rows);
         for (int i = matrix.Rows; state.Loading && i < rows.Length / matrix.Tasks; i++)

@@ -41,7 +41,9 @@ public readonly record struct TrainerProgress(
 /// <param name="Steps">Optimiser steps' worth of batches observed.</param>
 /// <param name="TrainTime">Time in training, without tests.</param>
 /// <param name="TestTime">Time in tests.</param>
-public sealed record RunResult(AccuracyMatrix Matrix, long Steps, TimeSpan TrainTime, TimeSpan TestTime);
+/// <param name="Work">Operations and updates of training, earlier sittings included.</param>
+/// <param name="Answers">What was answered in the last test, by class.</param>
+public sealed record RunResult(AccuracyMatrix Matrix, long Steps, TimeSpan TrainTime, TimeSpan TestTime, Work Work, ClassCounts Answers);
 
 /// <summary>The loop, in full view: begin a task, observe its batches, end it, test on every task.</summary>
 public sealed class Trainer
@@ -74,13 +76,15 @@ public sealed class Trainer
         var saver = new RunSaver(checkpoint, method, shuffle, at);
         saver.Load();
         var clock = Stopwatch.StartNew();
+        var answers = ClassCounts.Of(_stream);
         double earlier = at.TrainSeconds + at.TestSeconds;
         void report(int phase, StreamTask? task, int steps, IReadOnlyList<double>? row) => progress?.Invoke(new TrainerProgress(phase, phases.Count, task,
             phase == 0 ? 0 : at.Step, steps, at.Loss, row, TimeSpan.FromSeconds(earlier + clock.Elapsed.TotalSeconds)));
         void test(int phase, StreamTask? task, int steps)
         {
             long start = Stopwatch.GetTimestamp();
-            at.Matrix.AddRow(saver.Test(() => Evaluate(method, cancel)));
+            answers = ClassCounts.Of(_stream);
+            at.Matrix.AddRow(saver.Test(() => Evaluate(method, answers, cancel)));
             at.TestSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
             report(phase, task, steps, at.Matrix.Row(phase));
         }
@@ -93,7 +97,7 @@ public sealed class Trainer
             Train(method, task, perEpoch, inPhase, shuffle, at, saver, () => report(at.Phase, task, inPhase, null), cancel);
             test(at.Phase, task, inPhase);
         }
-        return new RunResult(at.Matrix, at.Steps, TimeSpan.FromSeconds(at.TrainSeconds), TimeSpan.FromSeconds(at.TestSeconds));
+        return new RunResult(at.Matrix, at.Steps, TimeSpan.FromSeconds(at.TrainSeconds), TimeSpan.FromSeconds(at.TestSeconds), at.Work, answers);
     }
 
     // One phase, from wherever it stands.
@@ -101,10 +105,13 @@ public sealed class Trainer
         CancellationToken cancel)
     {
         long start = Stopwatch.GetTimestamp(), reported = start;
+        var work = Work.Done;
         void clock()
         {
             at.TrainSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
             start = Stopwatch.GetTimestamp();
+            at.Work += Work.Done - work;
+            work = Work.Done;
         }
         if (!at.Begun)
             method.BeginTask(task, inPhase);
@@ -150,13 +157,16 @@ public sealed class Trainer
     }
 
     /// <summary>The accuracy on the test set of every task, fractions.</summary>
-    public double[] Evaluate(IMethod method, CancellationToken cancel = default)
+    /// <param name="method">The method.</param>
+    /// <param name="answers">Counts the answers by class, when given.</param>
+    /// <param name="cancel">Looked at before each batch.</param>
+    public double[] Evaluate(IMethod method, ClassCounts? answers = null, CancellationToken cancel = default)
     {
         using var constant = Autograd.NoGrad();
-        return [.. _stream.Tasks.Select(task => (double)Correct(method, task, cancel) / task.Test.Length)];
+        return [.. _stream.Tasks.Select(task => (double)Correct(method, task, answers, cancel) / task.Test.Length)];
     }
 
-    private int Correct(IMethod method, StreamTask task, CancellationToken cancel)
+    private int Correct(IMethod method, StreamTask task, ClassCounts? answers, CancellationToken cancel)
     {
         bool told = _stream.Scenario == Scenario.TaskIncremental;
         int[] competing = told ? task.Outputs : [.. Enumerable.Range(0, _stream.Outputs)];
@@ -171,8 +181,12 @@ public sealed class Trainer
                 throw new ShapeException($"predict: logits must be [{batch.Count},{_stream.Outputs}]; got {logits.Shape}.");
             var values = logits.ToArray<float>();
             for (int i = 0; i < batch.Count; i++)
-                if (Largest(values.AsSpan(i * _stream.Outputs, _stream.Outputs), competing) == batch.Targets[i])
+            {
+                int output = Largest(values.AsSpan(i * _stream.Outputs, _stream.Outputs), competing);
+                answers?.Add(_stream.TestItems.Labels[task.Test[at + i]], output);
+                if (output == batch.Targets[i])
                     correct++;
+            }
         }
         return correct;
     }

@@ -96,41 +96,41 @@ public sealed class SpreadTests
     [Fact]
     public void The_storage_of_the_papers_comes_out_to_the_bit()
     {
-        Assert.Equal(6_272, StorageBits.Image(1, 28, 28));
-        Assert.Equal(24_576, StorageBits.Image(3, 32, 32));
-        Assert.Equal(500 * 6_272L, StorageBits.Items(500, TaskStreamTests.Tiny("x", 10) with { Height = 28, Width = 28 }));
+        Assert.Equal(6_272, StoredBits.Image(1, 28, 28));
+        Assert.Equal(24_576, StoredBits.Image(3, 32, 32));
+        Assert.Equal(500 * 6_272L, StoredBits.Items(500, TaskStreamTests.Tiny("x", 10) with { Height = 28, Width = 28 }));
         // ARM's model memory.
         foreach (var (parameters, megabytes) in ((long, double)[])[(478_410, 1.91), (1_094_750, 4.38), (1_157_240, 4.63)])
-            Assert.Equal(megabytes, Math.Round(StorageBits.Megabytes(StorageBits.Model(parameters)), 2));
+            Assert.Equal(megabytes, Math.Round(StoredBits.Megabytes(StoredBits.Model(parameters)), 2));
         // ARM's sample memory: 1000, 200, 100 and 10 images of CIFAR-10; 500, 50, 25 and 10 of MNIST.
-        Assert.Equal([3.07, 0.61, 0.31, 0.03], ((int[])[1000, 200, 100, 10]).Select(n => Math.Round(StorageBits.Megabytes(n * StorageBits.Image(3, 32, 32)), 2)));
-        Assert.Equal([0.39, 0.04, 0.02, 0.01], ((int[])[500, 50, 25, 10]).Select(n => Math.Round(StorageBits.Megabytes(n * StorageBits.Image(1, 28, 28)), 2)));
-        Assert.Equal(4.5e6 * 8, StorageBits.Total(1, 0, 1_125_000));
+        Assert.Equal([3.07, 0.61, 0.31, 0.03], ((int[])[1000, 200, 100, 10]).Select(n => Math.Round(StoredBits.Megabytes(n * StoredBits.Image(3, 32, 32)), 2)));
+        Assert.Equal([0.39, 0.04, 0.02, 0.01], ((int[])[500, 50, 25, 10]).Select(n => Math.Round(StoredBits.Megabytes(n * StoredBits.Image(1, 28, 28)), 2)));
+        Assert.Equal(4.5e6 * 8, StoredBits.Total(1, 0, 1_125_000));
     }
 
     [Fact]
     public void Codes_cost_what_scalable_recollections_says()
     {
         (int C, int L)[] codes = [(76, 2), (104, 4), (139, 8), (620, 3)];
-        Assert.Equal([76, 208, 417, 1240], codes.Select(c => StorageBits.Code(c.C, c.L)));
-        Assert.Equal(139 * 3, StorageBits.CodeInformation(139, 8), 1e-12);
+        Assert.Equal([76, 208, 417, 1240], codes.Select(c => StoredBits.Code(c.C, c.L)));
+        Assert.Equal(139 * 3, StoredBits.CodeInformation(139, 8), 1e-12);
         // Not a power of two: 620 x 3 is 982.7 bits of information, 1240 as stored.
-        Assert.Equal(982.68, StorageBits.CodeInformation(620, 3), 0.01);
+        Assert.Equal(982.68, StoredBits.CodeInformation(620, 3), 0.01);
         // 3000 codes of 104 x 4 and 139 x 8 in images of MNIST; 5000 of 48 x 2 to 294 x 2 in images of CIFAR.
-        Assert.Equal([99.5, 199.5], codes[1..3].Select(c => Math.Round(StorageBits.ImageEquivalents(3000 * StorageBits.Code(c.C, c.L), 6_272), 1)));
-        Assert.Equal([9.77, 19.94, 49.64, 59.81], ((int[])[48, 98, 244, 294]).Select(c => Math.Round(StorageBits.ImageEquivalents(5000 * StorageBits.Code(c, 2), 24_576), 2)));
-        Assert.Equal(199.9, Math.Round(StorageBits.ImageEquivalents(5000 * StorageBits.CodeInformation(620, 3), 24_576), 1));
+        Assert.Equal([99.5, 199.5], codes[1..3].Select(c => Math.Round(StoredBits.ImageEquivalents(3000 * StoredBits.Code(c.C, c.L), 6_272), 1)));
+        Assert.Equal([9.77, 19.94, 49.64, 59.81], ((int[])[48, 98, 244, 294]).Select(c => Math.Round(StoredBits.ImageEquivalents(5000 * StoredBits.Code(c, 2), 24_576), 2)));
+        Assert.Equal(199.9, Math.Round(StoredBits.ImageEquivalents(5000 * StoredBits.CodeInformation(620, 3), 24_576), 1));
         // Table 3: an auto-encoder of 76 x 2 and 1392 codes within 200 images of CIFAR; one code more does not fit.
         long parameters = AutoEncoder(channels: 3, 76 * 2 / 4);
         Assert.Equal(150_293, parameters);
-        Assert.Equal(4_915_168, StorageBits.Total(1392, StorageBits.Code(76, 2), parameters));
-        Assert.True(StorageBits.Total(1392, 76, parameters) <= 200 * 24_576 && StorageBits.Total(1393, 76, parameters) > 200 * 24_576);
+        Assert.Equal(4_915_168, StoredBits.Total(1392, StoredBits.Code(76, 2), parameters));
+        Assert.True(StoredBits.Total(1392, 76, parameters) <= 200 * 24_576 && StoredBits.Total(1393, 76, parameters) > 200 * 24_576);
         // Distillation: 50,000 MNIST images against 50,000 codes and their auto-encoder.
         foreach (var (c, compression) in ((int, double)[])[(168, 10.07), (62, 50.3), (38, 101.5)])
-            Assert.Equal(compression, 50_000 * 6_272.0 / StorageBits.Total(50_000, StorageBits.Code(c, 2), AutoEncoder(1, c * 2 / 4)), 0.05);
+            Assert.Equal(compression, 50_000 * 6_272.0 / StoredBits.Total(50_000, StoredBits.Code(c, 2), AutoEncoder(1, c * 2 / 4)), 0.05);
         // EWC on rotated MNIST: 18,288 images for 20 tasks of an MLP of 89,610 parameters.
-        Assert.Equal(18_288, Math.Round(StorageBits.ImageEquivalents(StorageBits.Ewc(89_610, 20), 6_272)));
-        Assert.Throws<UsageException>(() => StorageBits.Code(3, 1));
+        Assert.Equal(18_288, Math.Round(StoredBits.ImageEquivalents(StoredBits.Ewc(89_610, 20), 6_272)));
+        Assert.Throws<UsageException>(() => StoredBits.Code(3, 1));
     }
 
     // Three convolutions of width F = c l / 4 and three back, kernel 5, with biases.

@@ -6,7 +6,7 @@ namespace Native.Methods;
 /// What a method keeps, in bits: the conventions of Scalable Recollections (items, codes, models, Fisher information) and Automatic Recall Machines
 /// (megabytes). Labels and task labels are not charged, for real items as for codes, as in both papers.
 /// </summary>
-public static class StorageBits
+public static class StoredBits
 {
     /// <summary>Bits of a stored number: parameters are f32.</summary>
     public const int PerNumber = 32;
@@ -43,11 +43,3 @@ public static class StorageBits
     private static int Valid(int variables, int values) => variables >= 1 && values >= 2 ? variables
         : throw new UsageException($"storage: a code of {variables} variables with {values} values is none. Give 1 or more variables of 2 or more values.");
 }
-
-/// <summary>What a run cost. Methods are compared at equal bits and equal gradient steps, so both are reported.</summary>
-/// <param name="Batches">Batches observed.</param>
-/// <param name="Work">Optimiser steps and floating-point operations in training.</param>
-/// <param name="Train">Time in training, without tests.</param>
-/// <param name="Test">Time in tests.</param>
-/// <param name="PeakBytes">Most tensor memory held at once.</param>
-public sealed record Costs(long Batches, Work Work, TimeSpan Train, TimeSpan Test, long PeakBytes);
