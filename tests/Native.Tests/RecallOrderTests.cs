@@ -52,7 +52,7 @@ public sealed class RecallOrderTests
         Assert.True(four.Accuracy < arm.Accuracy - 0.1 && four.Forgetting < arm.Forgetting - 0.1, $"{four} against {arm}");
     }
 
-    // Table 3; accuracy within 4 points and forgetting within 6, means of 5 seeds.
+    // Table 3; accuracy within 4 points and forgetting within 6, means of 5 seeds; of 15 for a memory of 50, which images it happens to hold decides (5 points).
     [MnistFact]
     public void On_mnist_the_rows_of_table_3_are_reached()
     {
@@ -63,7 +63,7 @@ public sealed class RecallOrderTests
         };
         foreach (var (method, stream, set, accuracy, forgetting) in rows)
         {
-            var (a, f) = Mean(method, stream, 5, set);
+            var (a, f) = Mean(method, stream, set.Length == 0 ? 5 : 15, set);
             string what = $"{method} {string.Join(' ', set)}: {100 * a:F1} / {100 * f:F1}, published {accuracy} / {forgetting}";
             Assert.True(Math.Abs(100 * a - accuracy) <= 4, what);
             Assert.True(Math.Abs(100 * f - forgetting) <= 6, what);
