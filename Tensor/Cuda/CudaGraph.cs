@@ -235,6 +235,8 @@ public sealed class CudaGraph : IDisposable
         using var outside = TensorScope.Outside();
         using var scope = TensorScope.Begin(_name);
         var results = _body();
+        if (results is null || Array.IndexOf(results, null) >= 0)
+            throw new UsageException($"{this}: its body returns null. Return tensors, or use the form of Capture whose body returns nothing.");
         var own = new List<Tensor>();
         var kept = new Tensor[results.Length];
         for (int i = 0; i < results.Length; i++)
