@@ -102,6 +102,24 @@ public sealed class CudaGraphTests
         Assert.Contains("its body returns null", Assert.Throws<UsageException>(graph.Replay).Message, StringComparison.Ordinal);
     });
 
+    [NeedsTheory(GpuKit.Gxx)]
+    [InlineData("MemHostAlloc")]
+    [InlineData("StreamBeginCapture")]
+    public void A_recording_that_cannot_begin_keeps_nothing(string call) => OpKit.OnFreshThread(() =>
+    {
+        var (device, driver) = DriverKit.Faulty();
+        using var x = Tensor.Ones([4], device: device);
+        using var graph = CudaGraph.Capture("step", device, () => x + Tensor.Rand([4], new Generator(1), device: device));
+        graph.Replay();
+        graph.Replay();
+        long before = Ambient.Current.AllocatorOf(device).Stats.LiveCount;
+        driver.FailAt(call, 1, CudaResult.OutOfMemory, lasting: false);
+        Assert.Throws<CudaException>(graph.Replay);
+        Assert.Equal(before, Ambient.Current.AllocatorOf(device).Stats.LiveCount);
+        graph.Replay();
+        Assert.True(graph.Nodes > 0);
+    });
+
     [NeedsFact(GpuKit.Gxx)]
     public void Integers_are_drawn_anew_with_the_cpus_bits() => OpKit.OnFreshThread(() =>
     {
