@@ -38,10 +38,10 @@ internal static class App
                 ProcessTerminationTimeout = null,
             });
         }
-        catch (TensorException e)
+        catch (Exception e) when (Deliberate(e) is { } mistake)
         {
             ui.EndStatus();
-            error.WriteLine(e.Message);
+            error.WriteLine(mistake.Message);
             return UserError;
         }
         catch (OperationCanceledException)
@@ -59,6 +59,9 @@ internal static class App
             return Bug;
         }
     }
+
+    // Tables that are filled when first looked at wrap what goes wrong there, such as a memory limit that is too low.
+    private static TensorException? Deliberate(Exception? e) => e is TypeInitializationException ? Deliberate(e.InnerException) : e as TensorException;
 
     private static RootCommand Root(Ui ui, Globals globals)
     {

@@ -97,11 +97,14 @@ internal static unsafe class Launch
         return CudaGrid.Of((int)Math.Min((items + Threads - 1) / Threads, most), Threads);
     }
 
+    // Kernels walk with an int in strides of a whole grid, at most this long, and the last stride goes past the end.
+    private const int LongestStride = 1 << 24;
+
     /// <summary>A count as kernels take it; <see cref="KernelException"/> when it does not fit.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int Int(long count, string kernel) => count <= int.MaxValue
+    public static int Int(long count, string kernel) => count <= int.MaxValue - LongestStride
         ? (int)count
-        : throw new KernelException($"{kernel}: kernels of a GPU count in 32 bits; {count} elements do not fit. Split the tensor.");
+        : throw new KernelException($"{kernel}: kernels of a GPU count in 32 bits; {count} elements do not fit, {int.MaxValue - LongestStride} do. Split the tensor.");
 
     /// <summary>Address of a tensor's first element in a GPU's memory; an emulated GPU would read the host's without complaint, a real one not.</summary>
     public static nint At(Tensor t)

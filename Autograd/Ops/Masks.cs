@@ -30,7 +30,8 @@ public static partial class Ops
     private static Tensor CompensationSlope(Tensor e, double p, double q)
     {
         Tensor below = e.Cosh() + 1, at = (e * p).Clamp(-50, 50), above = at.Cosh() + 1;
-        return (ClampGrad.Apply(at.Sinh() * p, e * p, -50, 50) - above / below * e.Sinh()) / below * (q / p);
+        // sinh e / (cosh e + 1) is tanh(e / 2), which stays finite.
+        return (ClampGrad.Apply(at.Sinh() * p, e * p, -50, 50) / below - above / below * (e * 0.5).Tanh()) * (q / p);
     }
 
     private readonly struct MaskWeightFn : IBinaryParamFn

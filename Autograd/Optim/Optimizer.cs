@@ -139,7 +139,13 @@ public abstract class Optimizer : IDisposable
     {
         var plan = _plan[..n];
         var slots = _slots[..n];
-        GraphCapture.Each(() => Count(plan, slots));
+        int groups = _groups.Count;
+        GraphCapture.Each(() =>
+        {
+            if (groups != _groups.Count)
+                throw new UsageException($"step: the optimizer had {groups} groups of parameters when the graph was recorded and has {_groups.Count} now. Call Reset() of the graph.");
+            Count(plan, slots);
+        });
         Update(slots);
     }
 

@@ -47,8 +47,7 @@ internal static class BenchCommand
         if (json is not null)
             AtomicFile.Probe(json);
         var device = Device.Default;
-        if (graph && device.IsCpu)
-            throw new UsageException(StepsCommand.NoGraphs);
+        StepsCommand.CheckGraph(graph, device);
         var roof = Roof.Of(device, StepsCommand.Tf32);
         ui.Line(roof.Describe());
         var timings = new List<OpTiming>();

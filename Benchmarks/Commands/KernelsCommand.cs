@@ -31,8 +31,9 @@ internal static class KernelsCommand
         var rows = new List<string[]>();
         bool clean = true;
         foreach (string arch in archs)
-        {
             CheckArch(compiler, arch);
+        foreach (string arch in archs)
+        {
             foreach (var family in Families())
                 foreach (var dtype in family.DTypes)
                 {

@@ -46,8 +46,7 @@ internal static class StepsCommand
         if (!(seconds > 0 && seconds <= 3600))
             throw new UsageException($"bench: --seconds must be above 0 and at most 3600; got {seconds}.");
         var device = Device.Default;
-        if (graph && device.IsCpu)
-            throw new UsageException(NoGraphs);
+        CheckGraph(graph, device);
         var rows = WorkloadTable.Select(only);
         if (json is not null)
             AtomicFile.Probe(json);
@@ -93,6 +92,15 @@ internal static class StepsCommand
 
     /// <summary>What --graph is answered on the cpu.</summary>
     public const string NoGraphs = "bench: --graph needs a GPU; the cpu has no graphs. Add --device cuda:0, or emu:0.";
+
+    /// <summary>Refuses --graph where nothing would run as a graph.</summary>
+    public static void CheckGraph(bool graph, Device device)
+    {
+        if (graph && device.IsCpu)
+            throw new UsageException(NoGraphs);
+        if (graph && Env.Sync.Value)
+            throw new UsageException("bench: with NATIVE_SYNC graphs run their bodies, so their times would be those of steps. Leave --graph or NATIVE_SYNC out.");
+    }
 
     /// <summary>Whether matrix products and convolutions may round to tf32.</summary>
     public static bool Tf32 => Ambient.Current.Tf32;

@@ -30,7 +30,13 @@ internal static unsafe class GumbelKernels
             for (long line = start; line < end; line++)
             {
                 long at = line / inner * n * inner + line % inner, best = 0;
-                // A line with a NaN is NaN throughout: its first wins.
+                // A line with a NaN is NaN throughout, and has no largest.
+                if (T.IsNaN(soft[at]))
+                {
+                    for (long i = 0; i < n; i++)
+                        hard[at + i * inner] = T.NaN;
+                    continue;
+                }
                 for (long i = 1; i < n; i++)
                     if (soft[at + i * inner] > soft[at + best * inner])
                         best = i;

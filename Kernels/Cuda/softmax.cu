@@ -94,8 +94,8 @@ KERNEL_SYNC(softmax_gumbel, GumbelArgs)
     int best = args.n;
     l.each(args.soft, [&](T y, int i) { best = y == most ? min(best, i) : best; });
     best = nat_team_reduce(best, args.team, Smaller());
-    best = best == args.n ? 0 : best;
-    l.map(args.out, args.soft, [&](T, int i) { return i == best ? T(1) : T(0); });
+    // A line with a NaN has no largest, and is NaN throughout.
+    l.map(args.out, args.soft, [&](T y, int i) { return best == args.n ? y : i == best ? T(1) : T(0); });
 }
 
 // From g = a and soft = b: out = soft (g - sum of g soft) / tau.

@@ -18,6 +18,7 @@ namespace Native;
 public sealed class CudaGraph : IDisposable
 {
     private readonly string _name;
+    private readonly Device _device;
     private readonly Func<Tensor[]> _body;
     private readonly int _warmup;
     private readonly Ambient _owner = Ambient.Current;
@@ -40,7 +41,7 @@ public sealed class CudaGraph : IDisposable
     {
         if (warmup < 1)
             throw new UsageException($"graph '{name}': a body runs at least once before it is recorded, to make what it makes once; warmup = {warmup}.");
-        (_name, _body, _warmup, _where) = (name, body, warmup, where);
+        (_name, _device, _body, _warmup, _where) = (name, device, body, warmup, where);
         _title = ToString();
         if (device.IsCpu)
             return;
@@ -104,6 +105,8 @@ public sealed class CudaGraph : IDisposable
     /// <summary>Forgets the recording, so that the next replays warm up and record again: after a network has grown, for example.</summary>
     public void Reset()
     {
+        if (_owner.Capture is { } capture)
+            throw capture.Forbidden($"reset: graph '{_name}' is reset", "Reset it between replays.");
         if (_executable != 0)
             (_former, _executable) = (_executable, 0);
         Forget();
@@ -119,7 +122,8 @@ public sealed class CudaGraph : IDisposable
         Forget();
         Destroy(_former);
         FreeOutputs();
-        _pool?.Close();
+        if (_pool is not null)
+            _state!.ClosePool(_pool);
     }
 
     /// <summary>For example <c>graph 'train-step' (Program.cs:41)</c>.</summary>
@@ -151,6 +155,7 @@ public sealed class CudaGraph : IDisposable
             throw;
         }
         nint graph = 0;
+        var ended = CudaResult.Success;
         long flops = _owner.Flops;
         try
         {
@@ -163,10 +168,12 @@ public sealed class CudaGraph : IDisposable
             {
                 GraphCapture.EndRecording();
                 // Also after an error: the stream must come out of the capture.
-                var ended = cuda.Driver.StreamEndCapture(_state.Stream, out graph);
+                ended = cuda.Driver.StreamEndCapture(_state.Stream, out graph);
                 if (ended != CudaResult.Success)
                     graph = 0;
             }
+            if (CudaError.EndsContext(ended))
+                cuda.Check(ended, "ending the recording of a graph");
             if (graph == 0)
                 throw new UsageException($"{this}: the driver gave the recording up. Run the body with NATIVE_SYNC=1 outside a graph to find what it does.");
             cuda.Check(cuda.Driver.GraphGetNodeCount(graph, out long nodes), "counting a graph's nodes");
@@ -181,7 +188,7 @@ public sealed class CudaGraph : IDisposable
         }
         finally
         {
-            if (graph != 0)
+            if (graph != 0 && cuda.TryMakeCurrent())
                 cuda.Driver.GraphDestroy(graph);
         }
         Launch(fresh: true);
@@ -212,7 +219,16 @@ public sealed class CudaGraph : IDisposable
                 if (!storage.Live || storage.Generation != generation)
                     throw new LifetimeException($"replay: memory of {CachingAllocator.Size(storage.Bytes)} that {this} uses was freed or replaced since it was recorded. "
                         + "Keep its tensors alive, or call Reset() after a change such as growing a layer.");
-            _capture!.Again();
+            try
+            {
+                _capture!.Again();
+            }
+            catch
+            {
+                // Part of the step is counted and drawn already; a second try must not count it upon the same recording.
+                Reset();
+                throw;
+            }
             _owner.Flops += _flops;
         }
         cuda.MakeCurrent();
@@ -245,6 +261,9 @@ public sealed class CudaGraph : IDisposable
         var results = _body();
         if (results is null || Array.IndexOf(results, null) >= 0)
             throw new UsageException($"{this}: its body returns null. Return tensors, or use the form of Capture whose body returns nothing.");
+        foreach (var t in results)
+            if (t.Device != _device)
+                throw new UsageException($"{this}: its body returns {t.Describe()}, which no replay of {_device} would compute again. Return tensors of {_device}.");
         var own = new List<Tensor>();
         var kept = new Tensor[results.Length];
         for (int i = 0; i < results.Length; i++)

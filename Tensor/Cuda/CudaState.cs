@@ -9,6 +9,7 @@ namespace Native;
 internal sealed unsafe class CudaState
 {
     private readonly Ambient _owner;
+    private readonly List<CachingAllocator> _pools = [];
     private nint _begin, _end;
 
     public CudaState(CudaDevice device, Ambient owner)
@@ -95,13 +96,22 @@ internal sealed unsafe class CudaState
     /// <summary>What the assembly above keeps with a stream: its handle of matrix products.</summary>
     public object? Attached { get; set; }
 
-    /// <summary>An empty pool of its own, with what the limit leaves.</summary>
+    /// <summary>An empty pool of its own, under the limit of all of them together; closed by <see cref="ClosePool"/>.</summary>
     public CachingAllocator NewPool()
     {
-        var pool = new CachingAllocator(new Memory(this), _owner);
-        if (pool.Limit != 0 && Lasting is not null)
-            pool.Limit = Math.Max(1, pool.Limit - Lasting.Stats.Live);
+        CachingAllocator? pool = null;
+        pool = new CachingAllocator(new Memory(this), _owner, () => _pools.Sum(p => ReferenceEquals(p, pool) ? 0 : p.Stats.Live + p.Stats.Cached));
+        if (_pools.Count > 0)
+            pool.Limit = Lasting.Limit;
+        _pools.Add(pool);
         return pool;
+    }
+
+    /// <summary>Gives a pool back; what is live in it goes when it is freed.</summary>
+    public void ClosePool(CachingAllocator pool)
+    {
+        pool.Close();
+        _pools.RemoveAll(p => ReferenceEquals(p, pool));
     }
 
     /// <summary>Waits for everything queued so far.</summary>

@@ -15,9 +15,10 @@ public readonly record struct MemoryStats(long Live, long Cached, long Peak, lon
 /// <summary>
 /// Pool of blocks of one device, for one thread. Blocks are kept in size classes (four per power of two, so at most 25% is
 /// lost) and handed out last-in-first-out, because the block freed last is the one still in the cache.
+/// <para>The limit is one for all pools of a thread's device: what others of them hold counts, when it is told <c>elsewhere</c>.</para>
 /// <para>Out-of-memory ladder: pool, pending frees, gen-0 collection, full collection, release of cached blocks, device, exception.</para>
 /// </summary>
-internal sealed class CachingAllocator(IRawMemory memory, Ambient owner)
+internal sealed class CachingAllocator(IRawMemory memory, Ambient owner, Func<long>? elsewhere = null)
 {
     // When storages that no scope owns pass this many bytes the collector is nudged: it sees only small managed objects
     // and would otherwise let gigabytes of unreachable tensors pile up (measured: 100 GB without, 256 MiB with).
@@ -210,7 +211,7 @@ internal sealed class CachingAllocator(IRawMemory memory, Ambient owner)
             throw Fail(bytes);
         for (int rung = 0; ; rung++)
         {
-            if (Limit == 0 || _live + _cached + size <= Limit)
+            if (Limit == 0 || _live + _cached + (elsewhere?.Invoke() ?? 0) + size <= Limit)
             {
                 nint p = memory.TryAllocate(size);
                 if (p != 0)

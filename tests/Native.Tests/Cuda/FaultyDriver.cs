@@ -112,9 +112,21 @@ internal sealed unsafe class FaultyDriver(ICudaDriver inner) : ICudaDriver
     public CudaResult EventSynchronize(nint handle) => Verdict("EventSynchronize") ?? inner.EventSynchronize(handle);
     public CudaResult EventElapsedTime(out float milliseconds, nint start, nint end) => inner.EventElapsedTime(out milliseconds, start, end);
     public CudaResult StreamBeginCapture(nint stream) => Verdict("StreamBeginCapture") ?? inner.StreamBeginCapture(stream);
-    public CudaResult StreamEndCapture(nint stream, out nint graph) => inner.StreamEndCapture(stream, out graph);
+
+    // The emulated capture ends either way, as a real one does.
+    public CudaResult StreamEndCapture(nint stream, out nint graph)
+    {
+        var result = inner.StreamEndCapture(stream, out graph);
+        return Verdict("StreamEndCapture") ?? result;
+    }
+
     public CudaResult StreamIsCapturing(nint stream, out bool capturing) => inner.StreamIsCapturing(stream, out capturing);
-    public CudaResult GraphInstantiate(out nint executable, nint graph) => inner.GraphInstantiate(out executable, graph);
+    public CudaResult GraphInstantiate(out nint executable, nint graph)
+    {
+        executable = 0;
+        return Verdict("GraphInstantiate") ?? inner.GraphInstantiate(out executable, graph);
+    }
+
     public CudaResult GraphExecUpdate(nint executable, nint graph) => inner.GraphExecUpdate(executable, graph);
     public CudaResult GraphLaunch(nint executable, nint stream) => Verdict("GraphLaunch") ?? inner.GraphLaunch(executable, stream);
     public CudaResult GraphExecDestroy(nint executable) => Verdict("GraphExecDestroy") ?? inner.GraphExecDestroy(executable);

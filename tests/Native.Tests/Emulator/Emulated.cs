@@ -87,6 +87,15 @@ internal static class Emulated
     /// <summary>Normal values, the same for f32 and f64 but for rounding.</summary>
     public static Tensor Normal(Shape shape, DType dtype, string stream) => Tensor.Randn(shape, new Generator(11).Stream(stream), dtype: DType.F64).To(dtype);
 
+    /// <summary>The same elements in memory that no scope owns: the caller disposes it.</summary>
+    public static Tensor Owned(Tensor t)
+    {
+        if (t.Storage.ScopeDepth < 0)
+            return t;
+        using var outside = TensorScope.Outside();
+        return t.Clone();
+    }
+
     /// <summary>Each element's bits, sign of zero included.</summary>
     public static ulong[] Bits(Tensor t, bool payloads = false) => t.DType switch
     {
