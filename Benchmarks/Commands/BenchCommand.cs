@@ -22,7 +22,7 @@ internal static class BenchCommand
         var job = new Option<string>("--job") { Description = $"How long: {string.Join(", ", Jobs.Select(j => j.Name))}.", HelpName = "NAME", DefaultValueFactory = _ => "short" };
         var bdn = new Command("bdn", "Runs the same ops under BenchmarkDotNet, in this process.") { filter, job };
         bdn.SetAction(parse => Bdn(parse.GetRequiredValue(filter), parse.GetRequiredValue(job)));
-        return new Command("bench", "Measures speed.") { ops, StepsCommand.Create(ui), bdn };
+        return new Command("bench", "Measures speed.") { ops, StepsCommand.Create(ui), MethodsBenchCommand.Create(ui), bdn };
     }
 
     private static readonly (string Name, Job Job)[] Jobs = [("dry", Job.Dry), ("short", Job.ShortRun), ("medium", Job.MediumRun), ("long", Job.LongRun)];

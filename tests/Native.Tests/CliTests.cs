@@ -70,6 +70,8 @@ public sealed class CliTests : IDisposable
     [InlineData("gradcheck --sample 3", "gradcheck: --sample 3 says nothing without an op. Add --op NAME.")]
     [InlineData("gradcheck --op tanh --sample 6", "gradcheck: tanh has no sample 6; it has 6, counted from 0.")]
     [InlineData("gradcheck --op lt", "gradcheck: lt has no derivative to check. Without --op, every op that has one is checked.")]
+    [InlineData("bench methods --steps 2", "bench methods: --steps must be 3 to 100000, for a median; got 2.")]
+    [InlineData("bench methods --only joint", "bench methods: joint does not learn one task after the other with one set of outputs. Leave it out.")]
     [InlineData("bench ops --seconds 0", "bench: --seconds must be above 0 and at most 3600; got 0.")]
     public void Mistakes_are_answered_with_one_sentence_and_exit_code_2(string line, string sentence)
     {

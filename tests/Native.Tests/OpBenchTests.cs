@@ -114,4 +114,23 @@ public sealed class OpBenchTests(ITestOutputHelper output)
         Assert.StartsWith("bench bdn: no benchmark matches '*no-such-row*'. The classes are ", sentences[0], StringComparison.Ordinal);
         Assert.Equal("job: 'shrt' is not known; there are dry, short, medium, long. Did you mean 'short'?", sentences[1]);
     }
+
+    [Fact]
+    public void Steps_of_methods_are_timed_task_by_task()
+    {
+        using var folder = new TemporaryFolder();
+        string json = folder.File("methods.json");
+        using var screen = new StringWriter();
+        Assert.Equal(0, App.Run(["bench", "methods", "--only", "naive,er", "--steps", "3", "--json", json], screen, TextWriter.Null));
+        using var read = System.Text.Json.JsonDocument.Parse(File.ReadAllText(json));
+        foreach (string method in (string[])["naive", "er"])
+        {
+            var figures = read.RootElement.GetProperty("methods").GetProperty(method);
+            double[] medians = [.. figures.GetProperty("medianSeconds").EnumerateArray().Select(v => v.GetDouble())];
+            Assert.Equal(5, medians.Length);
+            Assert.All(medians, m => Assert.InRange(m, 1e-6, 60));
+            Assert.Equal(medians[4] / medians[1], figures.GetProperty("lastOverSecond").GetDouble(), 1e-12);
+        }
+        Assert.Contains("last / second", screen.ToString(), StringComparison.Ordinal);
+    }
 }
