@@ -31,7 +31,7 @@ internal static class MethodRun
                 + $"{string.Join(", ", spec.Method.Scenarios.Select(s => s.Name()))}.");
         var seeds = new SeedStreams(spec.Seed);
         using var method = spec.Method.Create(stream, seeds, options);
-        var result = new Trainer(stream, spec.Training).Run(method, spec.Method.Joint, seeds.Batch, progress,
+        var result = new Trainer(stream, spec.Training with { MixedTests = spec.Method.MixedTests }).Run(method, spec.Method.Joint, seeds.Batch, progress,
             checkpoint is null ? null : checkpoint with { Seeds = seeds }, cancel);
         var final = new RunStateWriter();
         method.Persist(final);
