@@ -28,6 +28,7 @@ internal sealed class Engine
     private readonly Tensor?[] _captured;
     private readonly HashSet<GradNode> _reached = new(ReferenceEqualityComparer.Instance);
     private readonly Engine? _outer = current;
+    private readonly GradNode? _outerNode = Ambient.Current.Differentiating;
     private Dictionary<Storage, int>? _uses;
 
     private Engine(bool createGraph, bool retainGraph, IReadOnlyList<Tensor>? targets, bool stopAtTargets = false)
@@ -156,6 +157,7 @@ internal sealed class Engine
             foreach (var (node, neededBy) in _stamped)
                 node.NeededBy = neededBy;
             current = _outer;
+            _ambient.Differentiating = _outerNode;
             _ambient.Recording = recording;
         }
     }
@@ -180,6 +182,7 @@ internal sealed class Engine
 
     private void Propagate(OpNode node)
     {
+        _ambient.Differentiating = node;
         if ((_ambient.Watch & Watch.Mutate) == 0)
             node.Op.Propagate(node, this);
         else
@@ -230,9 +233,9 @@ internal sealed class Engine
         }
         if (!_createGraph && sum.Storage.EngineRefs == 1 && sum.Storage.StackIndex >= _start && sum.IsContiguous && sum.Layout.SameShape(g.Layout))
         {
-            long start = (_ambient.Watch & Watch.Profile) != 0 ? Stopwatch.GetTimestamp() : 0;
+            long start = _ambient.Watch == Watch.None ? 0 : Stopwatch.GetTimestamp();
             Ops.Add.Kernel.Run(sum, sum, g);
-            if ((_ambient.Watch & Watch.Profile) != 0)
+            if (start != 0)
                 Profiler.Note("(sum of gradients)", start, 3 * sum.ByteSize);
             return sum;
         }

@@ -124,6 +124,13 @@ public static partial class Functional
     }
 
     /// <summary>
+    /// <see cref="JensenShannon"/> of the softmaxes of two logit matrices [rows, classes], in one kernel, and its gradient in another. From the mixture it is what
+    /// ARM's released code maximises, otherwise its equation 5. BatchMean and Mean average the rows.
+    /// </summary>
+    public static Tensor JensenShannonOfLogits(Tensor logitsP, Tensor logitsQ, bool fromMixture = false, Reduction reduction = Reduction.Mean) =>
+        Reduce(new JensenShannonOp(fromMixture).Apply(logitsP, logitsQ), reduction, "jensen_shannon");
+
+    /// <summary>
     /// Squared differences of neighbouring pixels of images [n, c, h, w]: 2 (sum of vertical ones / (c (h-1) w) + sum of horizontal ones /
     /// (c h (w-1))) / n, the normalisation of ARM's released code.
     /// </summary>
@@ -131,9 +138,9 @@ public static partial class Functional
     {
         Check.Float(images, "total_variation", "images");
         Check.Rank(images, 4, "total_variation", "images", "[n, c, h, w]");
-        Tensor down = images.Diff(2), right = images.Diff(3);
         // c (h-1) w n is the number of vertical differences, c h (w-1) n that of horizontal ones: both terms are means.
-        return (down.Square().Mean() + right.Square().Mean()) * 2;
+        double outer = images.Shape[0] * images.Shape[1], h = images.Shape[2], w = images.Shape[3];
+        return new TotalVariationOp(2 / (outer * (h - 1) * w), 2 / (outer * h * (w - 1))).Apply(images);
     }
 
     /// <summary>Entropy of softmax(logits) along a dim, in nats, one per row.</summary>

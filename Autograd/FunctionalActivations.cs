@@ -42,14 +42,20 @@ public static partial class Functional
     /// <summary>As above with given noise of the logits' shape.</summary>
     public static Tensor GumbelSoftmax(Tensor logits, Tensor noise, double tau, bool hard = false, int dim = -1)
     {
-        Check.Float(logits, "gumbel_softmax", "logits");
-        Check.ShapeIs(noise, logits.Shape, "gumbel_softmax", "noise");
         if (!(tau > 0))
             throw new UsageException($"gumbel_softmax: the temperature must be positive; tau = {tau}.");
-        var noisy = logits + noise;
-        var soft = (tau == 1 ? noisy : noisy / tau).Softmax(dim);
-        return hard ? StraightThrough(HardMax(soft, dim), soft) : soft;
+        return new GumbelSoftmaxOp(tau, hard, Check.Dim(dim, logits.Rank, logits, "gumbel_softmax")).Apply(logits, noise);
     }
+
+    /// <summary>weight * sigmoid(scale * embedding): weights behind a learned mask, which broadcasts over rows, columns or taps (Dynamic Generative Memory, section 3.2).</summary>
+    public static Tensor MaskWeight(Tensor weight, Tensor embedding, double scale) => Ops.MaskWeight.Apply(weight, embedding, scale);
+
+    /// <summary>
+    /// The gradient of a mask's embedding at annealed scale, as if the mask had been at its final one:
+    /// g (finalScale / scale) (cosh(clamp(scale e, -50, 50)) + 1) / (cosh(e) + 1) (Serra et al. 2018, equation 8).
+    /// </summary>
+    public static Tensor CompensateMask(Tensor gradient, Tensor embedding, double scale, double finalScale) =>
+        Ops.MaskCompensate.Apply(gradient, embedding, scale, finalScale);
 
     /// <summary>One-hot of the largest element along a dim (the first of a tie); a constant.</summary>
     public static Tensor HardMax(Tensor x, int dim = -1)

@@ -24,13 +24,23 @@ public abstract class Op
 
     /// <summary>Bookkeeping around a forward when somebody is watching (traces, traps, debug lines). Off the fast path.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private protected void Watched(Ambient ambient, Action forward, ReadOnlySpan<Tensor?> inputs, Tensor y, Action? swapped = null, long flops = 0)
+    private protected void Watched(Ambient ambient, Action forward, ReadOnlySpan<Tensor?> inputs, Tensor y, Action? swapped, OpCost cost)
     {
+        bool timed = (ambient.Watch & (Watch.Profile | Watch.Debug)) != 0;
         long start = Stopwatch.GetTimestamp();
-        forward();
-        var elapsed = Stopwatch.GetElapsedTime(start);
-        if ((ambient.Watch & (Watch.Profile | Watch.Debug)) != 0)
-            Profiler.Record(Name, start, elapsed, inputs, y, flops);
+        // The host's clock around work that is only queued would say nothing.
+        TimeSpan? elapsed = null;
+        if (timed && !y.Device.IsCpu)
+        {
+            elapsed = ambient.Cuda(y.Device).Time(forward);
+        }
+        else
+        {
+            forward();
+            elapsed = Stopwatch.GetElapsedTime(start);
+        }
+        if (timed)
+            Profiler.Record(Name, start, elapsed, inputs, y, cost.Flops, cost.Bytes, cost.NoFlops);
         if ((ambient.Watch & Watch.Mutate) != 0)
             Mutation.Primitive(inputs, y, swapped);
         if ((ambient.Watch & Watch.NanTrap) != 0)

@@ -40,6 +40,9 @@ public abstract class PointwiseOp : Op
     /// <summary>The oracle in double precision: inputs, then p and q.</summary>
     internal Func<double[], double, double, double> Reference { get; init; } = (_, _, _) => double.NaN;
 
+    /// <summary>Operations per element: those of the expression.</summary>
+    public int Flops => OpCost.FlopsOf(Kernel.Cuda);
+
     // A delegate's parameter names survive compilation; one called "_" is an argument the formula ignores, so it need not be kept alive.
     private protected static bool Reads(Delegate? vjp, int argument) => vjp is not null && vjp.Method.GetParameters()[argument].Name != "_";
 
@@ -76,7 +79,8 @@ public abstract class PointwiseOp : Op
     }
 
     private void ExecuteWatched(Ambient ambient, Tensor y, Tensor a, Tensor? b, Tensor? c, double p, double q) =>
-        Watched(ambient, () => Kernel.Run(y, a, b, c, p, q), [a, b, c], y, b is null ? null : () => Kernel.Run(y, b, a, c, p, q));
+        Watched(ambient, () => Kernel.Run(y, a, b, c, p, q), [a, b, c], y, b is null ? null : () => Kernel.Run(y, b, a, c, p, q),
+            OpCost.Of(Flops * y.Count, new Inputs([a, b, c]), new Outputs([y])));
 }
 
 /// <summary>y = f(x; p, q), elementwise, any floating (some: any numeric) dtype, any layout.</summary>

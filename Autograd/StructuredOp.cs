@@ -177,8 +177,8 @@ public abstract class StructuredOp(string name) : Op(name)
     /// <summary>What to keep, given which inputs need a gradient.</summary>
     public virtual Saves SavesFor(Inputs x) => Saves.None;
 
-    /// <summary>Useful floating point operations of one application, for the fraction-of-roof column; 0 when not stated.</summary>
-    public virtual long Flops(Inputs x) => 0;
+    /// <summary>What one application takes at the least, for the fraction of the roof.</summary>
+    public abstract OpCost Cost(Inputs x, Outputs y);
 
     /// <summary>Runs the operation and returns its first output.</summary>
     public Tensor Apply(params ReadOnlySpan<Tensor?> inputs)
@@ -243,7 +243,7 @@ public abstract class StructuredOp(string name) : Op(name)
     {
         Tensor?[] x = inputs.ToArray();
         Tensor[] y = outputs.ToArray();
-        Watched(ambient, () => Forward(new Inputs(x), new Outputs(y)), inputs, y[0], Exchanged(x, y), Flops(new Inputs(x)));
+        Watched(ambient, () => Forward(new Inputs(x), new Outputs(y)), inputs, y[0], Exchanged(x, y), Cost(new Inputs(x), new Outputs(y)));
     }
 
     // The same forward with its first two inputs exchanged, where they could be mistaken for each other.

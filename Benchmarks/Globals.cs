@@ -39,6 +39,11 @@ internal sealed class Globals
         var undo = new Undo();
         try
         {
+            var line = Profiler.Line;
+            Profiler.Line = ui.Error.WriteLine;
+            undo.Add(() => Profiler.Line = line);
+            if (DebugLines.On(1))
+                DebugLines.Print(1, $"cpu: {DoctorCommand.Processor()}, vectors of {DoctorCommand.Vectors()}, {Workers.Count} threads");
             if (parse.GetValue(_memLimit) is { } limit)
             {
                 if (limit is < 0 or > Env.MostMemory)
@@ -67,9 +72,6 @@ internal sealed class Globals
                 ambient.Tf32 = true;
                 undo.Add(() => ambient.Tf32 = before);
             }
-            var line = Profiler.Line;
-            Profiler.Line = ui.Error.WriteLine;
-            undo.Add(() => Profiler.Line = line);
             return undo;
         }
         catch

@@ -35,7 +35,7 @@ internal sealed class BlasHandle
         _state.Cuda.MakeCurrent();
         foreach (var t in (ReadOnlySpan<Tensor>)[y, a, b])
             _state.Launches.Operand(t.Layout, t.DType);
-        _state.Launches.Add("cublas_gemm", y.DType, default);
+        _state.Note("cublas_gemm", y.DType, default);
     }
 
     /// <summary>After a product: waits for it where every launch is waited for.</summary>
@@ -48,7 +48,7 @@ internal sealed class BlasHandle
     /// <summary>After cuBLAS has failed: often it only passes on what an earlier launch did, which the driver knows better and which is thrown then.</summary>
     public void Explain()
     {
-        if (!_state.Capturing)
-            _state.Synchronize();
+        if (!_state.IsRecording)
+            _state.Cuda.Check(_state.Cuda.Driver.StreamSynchronize(_state.Stream), "waiting for the device");
     }
 }

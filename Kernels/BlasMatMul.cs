@@ -3,12 +3,12 @@ namespace Native;
 /// <summary>
 /// Row-major products through cuBLAS: C = (accumulate ? C : 0) + op(A) op(B), arguments as in <see cref="Gemm"/>. What is row-major here is the
 /// transpose in columns there, so cuBLAS is asked for the transposed product, op(B)' op(A)', and nothing is copied. Pointers are the device's; the
-/// handle is in pointer mode Host. T is float or double.
+/// handle is in pointer mode Host. T is float or double; with tf32 the factors of an f32 product are rounded for tensor cores, that call only.
 /// </summary>
 internal static unsafe class BlasMatMul
 {
     /// <summary>One product. <see cref="ShapeException"/> when a dim or a lead does not fit 32 bits; <see cref="KernelException"/> when cuBLAS refuses.</summary>
-    public static void Run<T>(ICudaBlas blas, nint handle, bool transA, bool transB, long m, long n, long k, T* a, long lda, T* b, long ldb, T* c, long ldc, bool accumulate)
+    public static void Run<T>(ICudaBlas blas, nint handle, bool transA, bool transB, long m, long n, long k, T* a, long lda, T* b, long ldb, T* c, long ldc, bool accumulate, bool tf32 = false)
         where T : unmanaged
     {
         BlasOp first = Op(transB), second = Op(transA);
@@ -16,7 +16,11 @@ internal static unsafe class BlasMatMul
         if (typeof(T) == typeof(float))
         {
             float one = 1, beta = accumulate ? 1 : 0;
-            blas.Check(blas.Sgemm(handle, first, second, rows, columns, depth, &one, (float*)b, leadB, (float*)a, leadA, &beta, (float*)c, leadC), "cublasSgemm");
+            if (tf32)
+                blas.Check(blas.GemmEx(handle, first, second, rows, columns, depth, &one, b, BlasType.F32, leadB, a, BlasType.F32, leadA, &beta, c, BlasType.F32, leadC,
+                    BlasCompute.F32FastTf32), "cublasGemmEx");
+            else
+                blas.Check(blas.Sgemm(handle, first, second, rows, columns, depth, &one, (float*)b, leadB, (float*)a, leadA, &beta, (float*)c, leadC), "cublasSgemm");
         }
         else if (typeof(T) == typeof(double))
         {
@@ -31,7 +35,7 @@ internal static unsafe class BlasMatMul
 
     /// <summary><paramref name="batch"/> products; product i reads and writes at i times the strides (elements). Strides of A and B may be 0.</summary>
     public static void RunBatched<T>(ICudaBlas blas, nint handle, bool transA, bool transB, long m, long n, long k, T* a, long lda, T* b, long ldb, T* c, long ldc,
-        bool accumulate, long batch, long strideA, long strideB, long strideC)
+        bool accumulate, long batch, long strideA, long strideB, long strideC, bool tf32 = false)
         where T : unmanaged
     {
         BlasOp first = Op(transB), second = Op(transA);
@@ -39,8 +43,12 @@ internal static unsafe class BlasMatMul
         if (typeof(T) == typeof(float))
         {
             float one = 1, beta = accumulate ? 1 : 0;
-            blas.Check(blas.SgemmStridedBatched(handle, first, second, rows, columns, depth, &one, (float*)b, leadB, strideB, (float*)a, leadA, strideA,
-                &beta, (float*)c, leadC, strideC, count), "cublasSgemmStridedBatched");
+            if (tf32)
+                blas.Check(blas.GemmStridedBatchedEx(handle, first, second, rows, columns, depth, &one, b, BlasType.F32, leadB, strideB, a, BlasType.F32, leadA, strideA,
+                    &beta, c, BlasType.F32, leadC, strideC, count, BlasCompute.F32FastTf32), "cublasGemmStridedBatchedEx");
+            else
+                blas.Check(blas.SgemmStridedBatched(handle, first, second, rows, columns, depth, &one, (float*)b, leadB, strideB, (float*)a, leadA, strideA,
+                    &beta, (float*)c, leadC, strideC, count), "cublasSgemmStridedBatched");
         }
         else if (typeof(T) == typeof(double))
         {

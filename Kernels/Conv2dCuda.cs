@@ -13,9 +13,9 @@ internal static class Conv2dCuda
     // What a block sums at least before a sum is worth sharing, and parts of a sum at most.
     private const long ShortestPart = 128, MostParts = 128;
 
-    private static readonly KernelFamily Family = new("conv2d", _ => Text("conv2d.cuh", "conv2d_pixels.cuh", "conv2d_weight.cuh", "conv2d.cu"), DType.F32, DType.F64);
+    private static readonly KernelFamily Family = new("conv2d", _ => KernelFamily.Join("conv2d.cuh", "conv2d_pixels.cuh", "conv2d_weight.cuh", "conv2d.cu"), DType.F32, DType.F64);
 
-    private static readonly KernelFamily TensorFamily = new("conv2d_tf32", _ => Text("mma.cuh", "conv2d.cuh", "conv2d_pixels.cuh", "conv2d_weight.cuh", "conv2d_tf32.cu"), DType.F32);
+    private static readonly KernelFamily TensorFamily = new("conv2d_tf32", _ => KernelFamily.Join("mma.cuh", "conv2d.cuh", "conv2d_pixels.cuh", "conv2d_weight.cuh", "conv2d_tf32.cu"), DType.F32);
 
     private static readonly CudaKernel Sum = new(Family, "conv2d_sum");
 
@@ -143,12 +143,21 @@ internal static class Conv2dCuda
     }
 
     // The tile whose blocks, with what they waste at the edges, cost least.
-    private static Tile Choose(Tile[] tiles, long m, long n) => tiles.MinBy(t => Up(m, t.M) * t.M * Up(n, t.N) * t.N * t.Cost);
+    private static Tile Choose(Tile[] tiles, long m, long n)
+    {
+        Tile best = tiles[0];
+        double least = double.PositiveInfinity;
+        foreach (var t in tiles)
+        {
+            double cost = Up(m, t.M) * t.M * Up(n, t.N) * t.N * t.Cost;
+            if (cost < least)
+                (best, least) = (t, cost);
+        }
+        return best;
+    }
 
     // Older devices and f64 have nothing less exact to offer.
     private static bool HasTensorCores(Tensor y, bool wanted) => wanted && y.DType == DType.F32 && Ambient.Current.Cuda(y.Device).Cuda.Facts.Major >= 8;
-
-    private static string Text(params string[] files) => string.Concat(files.Select(f => $"#line 1 \"{f}\"\n{KernelFamily.Resource(f)}\n"));
 
     private static int Splits(long blocks, long depth) => (int)Math.Clamp(Math.Min(FullDevice / blocks, depth / ShortestPart), 1, MostParts);
 
@@ -156,7 +165,7 @@ internal static class Conv2dCuda
 
     private static void CheckCounts(Tensor a, Tensor b, Tensor c, string name)
     {
-        foreach (var t in new[] { a, b, c })
+        foreach (var t in (ReadOnlySpan<Tensor>)[a, b, c])
             Launch.Int(t.Count, name);
     }
 

@@ -75,6 +75,8 @@ internal sealed class CudaBackend(IKernelCompiler compiler, Func<ICudaBlas> blas
             }
             string symbol = $"{kernel.Name}_{dtype.Name()}";
             device.Check(device.Driver.ModuleGetFunction(out nint function, module, symbol), $"finding {symbol}");
+            if (DebugLines.On(4))
+                KernelListing.Print(device, kernel, dtype, function);
             nint[] grown = Functions;
             if (index >= grown.Length)
                 Array.Resize(ref grown, Math.Max(index + 1, 2 * grown.Length));

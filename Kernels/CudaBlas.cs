@@ -5,7 +5,12 @@ namespace Native;
 /// <summary>cuBLAS, bound by name at run time: versions 11.2 to 13. Each method is one call through a function pointer.</summary>
 internal sealed unsafe class CudaBlas : ICudaBlas
 {
-    private static readonly Lazy<CudaBlas> Shared = new(() => Open(new(), Driver.TryVersion()));
+    private static readonly Lazy<CudaBlas> Shared = new(() =>
+    {
+        var blas = Open(new(), Driver.TryVersion());
+        DebugLines.Print(1, $"cuBLAS {Driver.VersionText(blas.Version)}, {blas.Source}");
+        return blas;
+    });
 
     private readonly delegate* unmanaged<nint*, BlasStatus> _create;
     private readonly delegate* unmanaged<nint, BlasStatus> _destroy;
@@ -17,6 +22,11 @@ internal sealed unsafe class CudaBlas : ICudaBlas
     private readonly delegate* unmanaged<nint, BlasOp, BlasOp, int, int, int, double*, double*, int, double*, int, double*, double*, int, BlasStatus> _dgemm;
     private readonly delegate* unmanaged<nint, BlasOp, BlasOp, int, int, int, float*, float*, int, long, float*, int, long, float*, float*, int, long, int, BlasStatus> _sgemmBatched;
     private readonly delegate* unmanaged<nint, BlasOp, BlasOp, int, int, int, double*, double*, int, long, double*, int, long, double*, double*, int, long, int, BlasStatus> _dgemmBatched;
+    private readonly delegate* unmanaged<nint, BlasOp, BlasOp, int, int, int, void*, void*, BlasType, int, void*, BlasType, int, void*, void*, BlasType, int, BlasCompute, int, BlasStatus> _gemmEx;
+    private readonly delegate* unmanaged<nint, BlasOp, BlasOp, int, int, int, void*, void*, BlasType, int, long, void*, BlasType, int, long, void*, void*, BlasType, int, long, int, BlasCompute, int, BlasStatus> _gemmBatchedEx;
+
+    // CUBLAS_GEMM_DEFAULT: cuBLAS chooses.
+    private const int AnyAlgorithm = -1;
 
     private CudaBlas(LibrarySearch library)
     {
@@ -34,6 +44,10 @@ internal sealed unsafe class CudaBlas : ICudaBlas
             library.Entry("cublasSgemmStridedBatched");
         _dgemmBatched = (delegate* unmanaged<nint, BlasOp, BlasOp, int, int, int, double*, double*, int, long, double*, int, long, double*, double*, int, long, int, BlasStatus>)
             library.Entry("cublasDgemmStridedBatched");
+        _gemmEx = (delegate* unmanaged<nint, BlasOp, BlasOp, int, int, int, void*, void*, BlasType, int, void*, BlasType, int, void*, void*, BlasType, int, BlasCompute, int, BlasStatus>)
+            library.Entry("cublasGemmEx");
+        _gemmBatchedEx = (delegate* unmanaged<nint, BlasOp, BlasOp, int, int, int, void*, void*, BlasType, int, long, void*, BlasType, int, long, void*, void*, BlasType, int, long, int, BlasCompute, int, BlasStatus>)
+            library.Entry("cublasGemmStridedBatchedEx");
     }
 
     /// <inheritdoc/>
@@ -83,6 +97,14 @@ internal sealed unsafe class CudaBlas : ICudaBlas
     public BlasStatus DgemmStridedBatched(nint handle, BlasOp opA, BlasOp opB, int m, int n, int k, double* alpha, double* a, int lda, long strideA,
         double* b, int ldb, long strideB, double* beta, double* c, int ldc, long strideC, int batch) =>
         _dgemmBatched(handle, opA, opB, m, n, k, alpha, a, lda, strideA, b, ldb, strideB, beta, c, ldc, strideC, batch);
+
+    public BlasStatus GemmEx(nint handle, BlasOp opA, BlasOp opB, int m, int n, int k, void* alpha, void* a, BlasType typeA, int lda, void* b, BlasType typeB, int ldb,
+        void* beta, void* c, BlasType typeC, int ldc, BlasCompute compute) =>
+        _gemmEx(handle, opA, opB, m, n, k, alpha, a, typeA, lda, b, typeB, ldb, beta, c, typeC, ldc, compute, AnyAlgorithm);
+
+    public BlasStatus GemmStridedBatchedEx(nint handle, BlasOp opA, BlasOp opB, int m, int n, int k, void* alpha, void* a, BlasType typeA, int lda, long strideA,
+        void* b, BlasType typeB, int ldb, long strideB, void* beta, void* c, BlasType typeC, int ldc, long strideC, int batch, BlasCompute compute) =>
+        _gemmBatchedEx(handle, opA, opB, m, n, k, alpha, a, typeA, lda, strideA, b, typeB, ldb, strideB, beta, c, typeC, ldc, strideC, batch, compute, AnyAlgorithm);
 
     // Without a handle, hence without a GPU: properties 0 and 1 are the major and the minor version.
     private static int AskVersion(nint entry)

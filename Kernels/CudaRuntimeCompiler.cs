@@ -17,7 +17,12 @@ internal sealed unsafe partial class CudaRuntimeCompiler
     // Architectures of embedded boards: what is made for them runs nowhere else.
     private static readonly int[] Embedded = [53, 62, 72, 87, 88, 101, 110];
 
-    private static readonly Lazy<CudaRuntimeCompiler> Shared = new(() => Open(new(), Driver.TryVersion()));
+    private static readonly Lazy<CudaRuntimeCompiler> Shared = new(() =>
+    {
+        var compiler = Open(new(), Driver.TryVersion());
+        DebugLines.Print(1, $"NVRTC {Driver.VersionText(compiler.Version)}, {compiler.Source}");
+        return compiler;
+    });
 
     private readonly delegate* unmanaged<nint*, byte*, byte*, int, byte**, byte**, int> _create;
     private readonly delegate* unmanaged<nint*, int> _destroy;
@@ -96,16 +101,17 @@ internal sealed unsafe partial class CudaRuntimeCompiler
 
     /// <summary>
     /// Compiles a program; the log holds its warnings, "" when there are none. A target sm_NN gives a CUBIN, compute_NN gives PTX ending in a zero byte;
-    /// the driver loads either. <see cref="KernelException"/> with the log and the lines it names when the text is wrong.
+    /// the driver loads either. <see cref="KernelException"/> with the log and the lines it names when the text is wrong. Asked for a report, the log
+    /// is one for <see cref="KernelReport"/>.
     /// </summary>
-    public byte[] Compile(string name, string source, string target, out string log)
+    public byte[] Compile(string name, string source, string target, out string log, bool report = false)
     {
         nint program = 0;
         fixed (byte* text = Bytes(source), file = Bytes(name + ".cu"))
             Check(_create(&program, text, file, 0, null, null), "nvrtcCreateProgram");
         try
         {
-            int result = Run(program, Options(target));
+            int result = Run(program, report ? [.. Options(target), KernelReport.Option] : Options(target));
             log = Encoding.UTF8.GetString(Read(program, _logSize, _log, "nvrtcGetProgramLog")).TrimEnd('\0', '\n');
             if (result != 0)
                 throw new KernelException($"kernel {name} failed to compile for {target} (NVRTC {Driver.VersionText(Version)}): {Error(result)}\n{log}{Excerpt(name, source, log)}");

@@ -9,9 +9,9 @@ internal static class DataChecks
     [ThreadStatic]
     private static bool? _override;
 
-    /// <summary>Whether entries read such data back from a device (not the cpu) and check them before their kernels run: never while it is being captured.</summary>
+    /// <summary>Whether entries read such data back from a device (not the cpu) and check them before their kernels run: never inside a graph's body.</summary>
     public static bool Wanted(Device device) =>
-        (_override ?? (device.Kind == DeviceKind.Emu || Env.Sync.Value)) && !Ambient.Current.Cuda(device).Capturing;
+        (_override ?? (device.Kind == DeviceKind.Emu || Env.Sync.Value)) && !Ambient.Current.Cuda(device).IsCapturing;
 
     /// <summary>Another answer for this thread until the result is disposed.</summary>
     public static IDisposable Override(bool wanted)

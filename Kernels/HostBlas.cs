@@ -5,8 +5,8 @@ namespace Native;
 
 /// <summary>
 /// cuBLAS for the emulated device: the same signatures, computed by the CPU's <see cref="Gemm"/> and hence with its bits. It refuses what cuBLAS refuses
-/// with the same status, and what cuBLAS takes on trust besides: null matrices, a C that overlaps a factor or, in a batch, itself. Math mode
-/// Tf32 computes in full f32: a host has no such rounding to offer.
+/// with the same status, and what cuBLAS takes on trust besides: null matrices, a C that overlaps a factor or, in a batch, itself. With
+/// tf32, by math mode or by compute type, the factors of an f32 product are rounded to 10 bits of mantissa, ties away from zero, and summed in f32.
 /// </summary>
 /// <param name="queue">Given (stream, work) for each product, to run it now or when its stream comes to it; null runs it at once.</param>
 internal sealed unsafe class HostBlas(Action<nint, Action>? queue = null) : ICudaBlas
@@ -33,7 +33,7 @@ internal sealed unsafe class HostBlas(Action<nint, Action>? queue = null) : ICud
 
     public BlasStatus SetStream(nint handle, nint stream) => Set(handle, true, h => h.Stream = stream);
 
-    public BlasStatus SetMathMode(nint handle, BlasMath mode) => Set(handle, mode is BlasMath.Default or BlasMath.Tf32, _ => { });
+    public BlasStatus SetMathMode(nint handle, BlasMath mode) => Set(handle, mode is BlasMath.Default or BlasMath.Tf32, h => h.Math = mode);
 
     public BlasStatus SetPointerMode(nint handle, BlasPointerMode mode) =>
         Set(handle, mode is BlasPointerMode.Host or BlasPointerMode.Device, h => h.Mode = mode);
@@ -55,6 +55,35 @@ internal sealed unsafe class HostBlas(Action<nint, Action>? queue = null) : ICud
         double* b, int ldb, long strideB, double* beta, double* c, int ldc, long strideC, int batch) =>
         Run(handle, new Call<double>(opA, opB, m, n, k, a, lda, strideA, b, ldb, strideB, c, ldc, strideC, batch), alpha, beta);
 
+    public BlasStatus GemmEx(nint handle, BlasOp opA, BlasOp opB, int m, int n, int k, void* alpha, void* a, BlasType typeA, int lda, void* b, BlasType typeB, int ldb,
+        void* beta, void* c, BlasType typeC, int ldc, BlasCompute compute) =>
+        GemmStridedBatchedEx(handle, opA, opB, m, n, k, alpha, a, typeA, lda, 0, b, typeB, ldb, 0, beta, c, typeC, ldc, 0, 1, compute);
+
+    public BlasStatus GemmStridedBatchedEx(nint handle, BlasOp opA, BlasOp opB, int m, int n, int k, void* alpha, void* a, BlasType typeA, int lda, long strideA,
+        void* b, BlasType typeB, int ldb, long strideB, void* beta, void* c, BlasType typeC, int ldc, long strideC, int batch, BlasCompute compute)
+    {
+        if (Find(handle) is null)
+            return BlasStatus.NotInitialized;
+        // cuBLAS offers more combinations; these are the ones with one type throughout.
+        return (typeA, typeB, typeC, compute) switch
+        {
+            (BlasType.F32, BlasType.F32, BlasType.F32, BlasCompute.F32 or BlasCompute.F32FastTf32) =>
+                Run(handle, new Call<float>(opA, opB, m, n, k, (float*)a, lda, strideA, (float*)b, ldb, strideB, (float*)c, ldc, strideC, batch), (float*)alpha, (float*)beta,
+                    compute == BlasCompute.F32FastTf32),
+            (BlasType.F64, BlasType.F64, BlasType.F64, BlasCompute.F64) =>
+                Run(handle, new Call<double>(opA, opB, m, n, k, (double*)a, lda, strideA, (double*)b, ldb, strideB, (double*)c, ldc, strideC, batch), (double*)alpha, (double*)beta),
+            _ => BlasStatus.NotSupported,
+        };
+    }
+
+    /// <summary>The nearest number with 10 bits of mantissa, of two the one further from zero; as the tensor cores' <c>cvt.rna</c>.</summary>
+    public static float Tf32(float x)
+    {
+        if (!float.IsFinite(x))
+            return x;
+        return BitConverter.UInt32BitsToSingle((BitConverter.SingleToUInt32Bits(x) + 0x1000) & ~0x1FFFu);
+    }
+
     private BlasStatus Set(nint handle, bool valid, Action<Handle> set)
     {
         if (Find(handle) is not { } found)
@@ -71,12 +100,13 @@ internal sealed unsafe class HostBlas(Action<nint, Action>? queue = null) : ICud
             return _handles.GetValueOrDefault(handle);
     }
 
-    private BlasStatus Run<T>(nint handle, Call<T> call, T* alpha, T* beta) where T : unmanaged, IFloatingPointIeee754<T>
+    private BlasStatus Run<T>(nint handle, Call<T> call, T* alpha, T* beta, bool? tf32 = null) where T : unmanaged, IFloatingPointIeee754<T>
     {
         if (Find(handle) is not { } found)
             return BlasStatus.NotInitialized;
         if (alpha == null || beta == null || !call.Valid())
             return BlasStatus.InvalidValue;
+        bool round = typeof(T) == typeof(float) && (tf32 ?? found.Math == BlasMath.Tf32);
         // Scalars of the host are read now, those of the device when the product runs, as a captured graph shows.
         Action work;
         if (found.Mode == BlasPointerMode.Host)
@@ -84,13 +114,13 @@ internal sealed unsafe class HostBlas(Action<nint, Action>? queue = null) : ICud
             T al = *alpha, be = *beta;
             if (!call.Sound(readsFactors: al != T.Zero))
                 return BlasStatus.InvalidValue;
-            work = () => call.Compute(al, be);
+            work = () => call.Compute(al, be, round);
         }
         else
         {
             if (!call.Sound(readsFactors: true))
                 return BlasStatus.InvalidValue;
-            work = () => call.Compute(*alpha, *beta);
+            work = () => call.Compute(*alpha, *beta, round);
         }
         if (call.Empty)
             return BlasStatus.Success;
@@ -105,6 +135,7 @@ internal sealed unsafe class HostBlas(Action<nint, Action>? queue = null) : ICud
     {
         public nint Stream;
         public BlasPointerMode Mode;
+        public BlasMath Math;
     }
 
     /// <summary>The arguments of a product, in cuBLAS's terms.</summary>
@@ -129,14 +160,24 @@ internal sealed unsafe class HostBlas(Action<nint, Action>? queue = null) : ICud
             if (k == 0 || !readsFactors)
                 return true;
             long size = Extent(m, n, ldc) + (batch - 1) * strideC;
-            return _a != null && _b != null
-                && Apart(_a, (opA == BlasOp.None ? Extent(m, k, lda) : Extent(k, m, lda)) + (batch - 1) * strideA, _c, size)
-                && Apart(_b, (opB == BlasOp.None ? Extent(k, n, ldb) : Extent(n, k, ldb)) + (batch - 1) * strideB, _c, size);
+            return _a != null && _b != null && Apart(_a, SizeA, _c, size) && Apart(_b, SizeB, _c, size);
         }
 
+        private long SizeA => (opA == BlasOp.None ? Extent(m, k, lda) : Extent(k, m, lda)) + (batch - 1) * strideA;
+
+        private long SizeB => (opB == BlasOp.None ? Extent(k, n, ldb) : Extent(n, k, ldb)) + (batch - 1) * strideB;
+
         /// <summary>The product. A column-major matrix is its transpose in rows, so the factors change places.</summary>
-        public void Compute(T alpha, T beta)
+        public void Compute(T alpha, T beta, bool round)
         {
+            if (round && k > 0 && alpha != T.Zero)
+            {
+                T* roundA = Rounded(_a, SizeA), roundB = Rounded(_b, SizeB);
+                new Call<T>(opA, opB, m, n, k, roundA, lda, strideA, roundB, ldb, strideB, _c, ldc, strideC, batch).Compute(alpha, beta, round: false);
+                NativeMemory.Free(roundA);
+                NativeMemory.Free(roundB);
+                return;
+            }
             bool plain = alpha == T.One && (beta == T.Zero || beta == T.One);
             if (plain)
             {
@@ -158,6 +199,15 @@ internal sealed unsafe class HostBlas(Action<nint, Action>? queue = null) : ICud
                     }
             }
             NativeMemory.Free(product);
+        }
+
+        // A copy, gaps between rows included.
+        private static T* Rounded(T* x, long count)
+        {
+            float* y = (float*)NativeMemory.Alloc((nuint)count, sizeof(float));
+            for (long i = 0; i < count; i++)
+                y[i] = Tf32(((float*)x)[i]);
+            return (T*)y;
         }
 
         private static bool Known(BlasOp op) => op is BlasOp.None or BlasOp.Transpose or BlasOp.ConjugateTranspose;

@@ -33,6 +33,23 @@ internal enum BlasMath
     Tf32 = 3,
 }
 
+/// <summary>Element types of <see cref="ICudaBlas.GemmEx"/> (<c>cudaDataType</c>).</summary>
+internal enum BlasType
+{
+    F32 = 0,
+    F64 = 1,
+}
+
+/// <summary>In what <see cref="ICudaBlas.GemmEx"/> computes (<c>cublasComputeType_t</c>): the precision of one call, whatever the handle's math mode.</summary>
+internal enum BlasCompute
+{
+    F32 = 68,
+    F64 = 70,
+
+    /// <summary>Factors in f32, rounded to 10 bits of mantissa, sums in f32, on tensor cores.</summary>
+    F32FastTf32 = 77,
+}
+
 /// <summary>Where alpha and beta lie (<c>cublasPointerMode_t</c>).</summary>
 internal enum BlasPointerMode
 {
@@ -74,6 +91,14 @@ internal unsafe interface ICudaBlas
     /// <inheritdoc cref="SgemmStridedBatched"/>
     BlasStatus DgemmStridedBatched(nint handle, BlasOp opA, BlasOp opB, int m, int n, int k, double* alpha, double* a, int lda, long strideA,
         double* b, int ldb, long strideB, double* beta, double* c, int ldc, long strideC, int batch);
+
+    /// <summary>A product whose types and precision are arguments; the algorithm is cuBLAS's own choice. Here A, B, C and the scalars have one type, that of the computation.</summary>
+    BlasStatus GemmEx(nint handle, BlasOp opA, BlasOp opB, int m, int n, int k, void* alpha, void* a, BlasType typeA, int lda, void* b, BlasType typeB, int ldb,
+        void* beta, void* c, BlasType typeC, int ldc, BlasCompute compute);
+
+    /// <summary><see cref="GemmEx"/> of a batch, with strides as <see cref="SgemmStridedBatched"/>.</summary>
+    BlasStatus GemmStridedBatchedEx(nint handle, BlasOp opA, BlasOp opB, int m, int n, int k, void* alpha, void* a, BlasType typeA, int lda, long strideA,
+        void* b, BlasType typeB, int ldb, long strideB, void* beta, void* c, BlasType typeC, int ldc, long strideC, int batch, BlasCompute compute);
 }
 
 /// <summary>Status codes as exceptions.</summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
@@ -48,12 +49,30 @@ internal sealed partial class KernelCache(string? folder)
     public byte[] Image(CudaRuntimeCompiler compiler, string name, string source, string target) =>
         GetOrAdd(KernelKey.Of(name, source, compiler.Options(target), target, compiler.Version), () => compiler.Compile(name, source, target, out _));
 
+    /// <summary>The program's image for the target with what the assembler reports of its kernels, compiled if either is not here.</summary>
+    public (byte[] Image, KernelReport Report) Reported(CudaRuntimeCompiler compiler, string name, string source, string target)
+    {
+        var key = KernelKey.Of(name, source, compiler.Options(target), target, compiler.Version);
+        var logKey = key with { Kind = "log" };
+        if (Read(key) is { } image && Read(logKey) is { } log)
+            return (image, KernelReport.Parse(Encoding.UTF8.GetString(log)));
+        image = compiler.Compile(name, source, target, out string text, report: true);
+        Store(key, image);
+        Store(logKey, Encoding.UTF8.GetBytes(text));
+        return (image, KernelReport.Parse(text));
+    }
+
     /// <summary>The content of a key, made and stored if it is not here.</summary>
     public byte[] GetOrAdd(KernelKey key, Func<byte[]> make)
     {
         if (Read(key) is { } found)
+        {
+            DebugLines.Print(5, $"  cache: {key.Name} for {key.Target}, {found.Length} bytes, found in {folder}");
             return found;
+        }
+        long start = Stopwatch.GetTimestamp();
         byte[] made = make();
+        DebugLines.Print(5, $"  cache: {key.Name} for {key.Target}, {made.Length} bytes, compiled in {Stopwatch.GetElapsedTime(start).TotalMilliseconds:F0} ms{(folder is null ? "" : $", kept in {folder}")}");
         Store(key, made);
         return made;
     }
@@ -142,7 +161,7 @@ internal sealed partial class KernelCache(string? folder)
             Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
-    private static byte[] Hash(KernelKey key, byte[] content) => SHA256.HashData([.. Encoding.ASCII.GetBytes(key.Hash), .. content]);
+    private static byte[] Hash(KernelKey key, byte[] content) => SHA256.HashData([.. Encoding.ASCII.GetBytes(key.Hash + key.Kind), .. content]);
 
     // A process that was killed while it wrote left a file behind; an hour later nobody is still writing it.
     private void Sweep()

@@ -57,6 +57,28 @@ internal sealed partial class KernelFamily
     /// <summary>Names of the kernels for an element type, without its suffix.</summary>
     public IReadOnlyList<string> Entries(DType dtype) => [.. Entry().Matches(_text(dtype)).Select(m => m.Groups["name"].Value)];
 
+    /// <summary>
+    /// A kernel's own part of the text: from the comment before it to the brace that closes it. A generated one is given with the line above it, which holds
+    /// its row's formula.
+    /// </summary>
+    public string Text(string kernel, DType dtype)
+    {
+        string[] lines = _text(dtype).Split('\n');
+        int at = Array.FindIndex(lines, l => Entry().Match(l) is { Success: true } m && m.Groups["name"].Value == kernel);
+        if (at < 0)
+            throw new KernelException($"{kernel}: the text of {Name} for {dtype.Name()} has no such kernel.");
+        int from = at, to = at;
+        while (from > 0 && lines[from - 1].Length > 0 && lines[from - 1] != "}")
+            from--;
+        while (to < lines.Length - 1 && lines[to] != "}" && !(lines[to].Contains('{') && lines[to].EndsWith('}')))
+            to++;
+        if (!lines[at].Contains('{'))
+            return string.Join('\n', lines[from..(to + 1)]);
+        // A generated kernel is one line; the formula of its row is the nearest line above that is no kernel.
+        int formula = Array.FindLastIndex(lines, at, l => !Entry().IsMatch(l));
+        return $"{lines[formula]}\n{lines[at]}";
+    }
+
     internal void Add(CudaKernel kernel)
     {
         lock (_launched)
@@ -81,6 +103,9 @@ internal sealed partial class KernelFamily
         using var reader = new StreamReader(stream);
         return reader.ReadToEnd();
     }
+
+    /// <summary>Several files as one text; messages of the compiler name the file.</summary>
+    public static string Join(params string[] files) => string.Concat(files.Select(f => $"#line 1 \"{f}\"\n{Resource(f)}\n"));
 
     /// <inheritdoc/>
     public override string ToString() => Name;

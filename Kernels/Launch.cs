@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 
 namespace Native;
@@ -10,13 +11,28 @@ internal unsafe struct Strided
     public fixed int Strides[8];
 
     /// <summary>The layout of a tensor whose elements are addressed from its first.</summary>
-    public Strided(Layout layout)
+    public Strided(Layout layout) : this(layout, 0)
+    {
+    }
+
+    /// <summary>Dims and strides, for NATIVE_DEBUG.</summary>
+    public override readonly string ToString()
+    {
+        var dims = new List<string>();
+        for (int d = 0; d < Rank; d++)
+            dims.Add($"{Dims[d]}:{Strides[d]}");
+        return $"[{string.Join(',', dims)}]";
+    }
+
+    /// <summary>The same without some dims: those whose bit is set in a mask.</summary>
+    public Strided(Layout layout, uint without)
     {
         int rank = 0;
-        for (int d = 0; d < layout.Rank; d++)
+        ReadOnlySpan<long> dims = layout.Dims, strides = layout.Strides;
+        for (int d = 0; d < dims.Length; d++)
         {
-            int size = (int)layout.Dims[d], stride = (int)layout.Strides[d];
-            if (size == 1)
+            int size = (int)dims[d], stride = (int)strides[d];
+            if (size == 1 || (without >> d & 1) != 0)
                 continue;
             if (rank > 0 && Strides[rank - 1] == stride * size)
             {
@@ -47,7 +63,7 @@ internal static unsafe class Launch
     /// <param name="dtype">The element type it was compiled for.</param>
     /// <param name="grid">Blocks and threads; no block, no launch.</param>
     /// <param name="arguments">Twin of the kernel's struct: same fields, same order.</param>
-    public static void Run<TArgs>(Device device, CudaKernel kernel, DType dtype, CudaGrid grid, in TArgs arguments) where TArgs : unmanaged
+    public static void Run<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicFields)] TArgs>(Device device, CudaKernel kernel, DType dtype, CudaGrid grid, in TArgs arguments) where TArgs : unmanaged
     {
         if (grid.BlocksX <= 0)
             return;
@@ -55,7 +71,8 @@ internal static unsafe class Launch
         var cuda = state.Cuda;
         nint function = kernel.Function(CudaBackend.Of(cuda), cuda, dtype);
         cuda.MakeCurrent();
-        state.Launches.Add(kernel.Name, dtype, grid);
+        if (state.Note(kernel.Name, dtype, grid))
+            DebugLines.Print(4, LaunchArguments.Text(arguments));
         CudaResult result;
         fixed (TArgs* pointer = &arguments)
             result = cuda.Driver.LaunchKernel(function, grid, state.Stream, pointer, sizeof(TArgs));
@@ -63,13 +80,13 @@ internal static unsafe class Launch
             Finish(state, result);
     }
 
-    /// <summary>After a launch that failed, or that is waited for (NATIVE_SYNC), unless it is being captured.</summary>
+    /// <summary>After a launch that failed, or that is waited for (NATIVE_SYNC), unless it is being recorded.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static void Finish(CudaState state, CudaResult result)
     {
         if (result != CudaResult.Success)
             state.Cuda.Check(result, $"launching {state.Launches.Texts[0]}");
-        if (Env.Sync.Value && !state.Capturing)
+        if (Env.Sync.Value && !state.IsRecording)
             state.Cuda.Check(state.Cuda.Driver.StreamSynchronize(state.Stream), "waiting for a launch");
     }
 

@@ -2,7 +2,8 @@ namespace Native;
 
 /// <summary>
 /// Matrix products of row-major tensors, batched. A transposed view costs nothing: its strides select the transposed form. On a GPU this
-/// is cuBLAS, with <c>matmul.cu</c> as the readable oracle.
+/// is cuBLAS, with <c>matmul.cu</c> as the readable oracle; in f32 with factors
+/// rounded to tf32 where <see cref="Ambient.Tf32"/> says so.
 /// </summary>
 internal static unsafe class MatMulKernels
 {
@@ -88,7 +89,7 @@ internal static unsafe class MatMulKernels
             if (blas is null)
                 Gemm.Run(transA, transB, m, n, k, a, lda, b, ldb, c, ldc, accumulate);
             else
-                BlasMatMul.Run(blas.Blas, blas.Handle, transA, transB, m, n, k, a, lda, b, ldb, c, ldc, accumulate);
+                BlasMatMul.Run(blas.Blas, blas.Handle, transA, transB, m, n, k, a, lda, b, ldb, c, ldc, accumulate, Ambient.Current.Tf32);
         }
 
         public void RunBatched(bool transA, bool transB, long m, long n, long k, T* a, long lda, T* b, long ldb, T* c, long ldc, bool accumulate,
@@ -97,7 +98,7 @@ internal static unsafe class MatMulKernels
             if (blas is null)
                 Gemm.RunBatched(transA, transB, m, n, k, a, lda, b, ldb, c, ldc, accumulate, batch, strideA, strideB, strideC);
             else
-                BlasMatMul.RunBatched(blas.Blas, blas.Handle, transA, transB, m, n, k, a, lda, b, ldb, c, ldc, accumulate, batch, strideA, strideB, strideC);
+                BlasMatMul.RunBatched(blas.Blas, blas.Handle, transA, transB, m, n, k, a, lda, b, ldb, c, ldc, accumulate, batch, strideA, strideB, strideC, Ambient.Current.Tf32);
         }
     }
 

@@ -6,7 +6,8 @@ internal static class NormCuda
     // Elements of a channel that one thread walks before a second block joins, and most blocks that share a channel.
     private const int Walk = 32, MostChunks = 64;
 
-    private static readonly KernelFamily Channels = new("norm", DType.F32, DType.F64), Rows = new("norm_row", DType.F32, DType.F64);
+    private static readonly KernelFamily Channels = new("norm", _ => KernelFamily.Join("norm_tensors.cuh", "norm.cuh", "norm.cu"), DType.F32, DType.F64),
+        Rows = new("norm_row", _ => KernelFamily.Join("norm_tensors.cuh", "norm_row.cu"), DType.F32, DType.F64);
 
     private static readonly Steps Forward = new("norm_channel_forward", 2), Grad = new("norm_channel_grad", 2), GradGrad = new("norm_channel_grad_grad", 5),
         WeightGrad = new("norm_weight_grad", 2), WeightGradGrad = new("norm_weight_grad_grad", 1);
@@ -125,6 +126,8 @@ internal static class NormCuda
         args.N = (int)s.Length;
         args.Period = (int)s.Period;
         args.Repeat = (int)s.Repeat;
+        int wide = Wide(x);
+        args.Wide = s.Length % wide == 0 && s.Length >= 32 * wide && (s.Repeat == 1 || s.Repeat % wide == 0) ? 1 : 0;
         args.Team = team;
         Launch.Run(x.Device, kernel, x.DType, team.Grid(s.Rows), args);
     }
@@ -133,13 +136,17 @@ internal static class NormCuda
     {
         Launch.Int(x.Count, steps.Whole.Name);
         var team = Team.ForChannels(channels, length);
-        long elements = batch * length, chunk = Math.Max((long)Walk << (team.High - team.Low), (elements + MostChunks - 1) / MostChunks);
+        int wide = Wide(x);
+        bool pieces = team == Team.Block && length % wide == 0;
+        // A chunk is a whole number of pieces.
+        long elements = batch * length, chunk = Math.Max((long)Walk << (team.High - team.Low), (elements + MostChunks * 4 - 1) / (MostChunks * 4) * 4);
         int chunks = (int)Math.Max(1, (elements + chunk - 1) / chunk);
         args.Batch = (int)batch;
         args.Channels = (int)channels;
         args.Length = (int)length;
         args.Chunk = (int)chunk;
         args.Chunks = chunks;
+        args.Wide = pieces ? 1 : 0;
         args.Team = team;
         var grid = team.Grid(channels) with { BlocksY = chunks };
         if (chunks == 1)
@@ -153,6 +160,9 @@ internal static class NormCuda
         Launch.Run(x.Device, steps.Rest, x.DType, grid, args);
         Ambient.Current.Release(partial.Storage);
     }
+
+    // Elements of sixteen bytes: NAT_WIDE.
+    private static int Wide(Tensor x) => 16 / x.DType.Size();
 
     private static nint At(Tensor? t) => t is null ? 0 : Launch.At(t);
 
@@ -172,7 +182,7 @@ internal static class NormCuda
     {
         public nint Y, Second, Mean, Variance, InvStd, Gw, Gb, Partial, X, G, V, W, B, U, T, MeanV, MeanVx;
         public double Eps;
-        public int Batch, Channels, Length, PerRow, Period, Chunk, Chunks;
+        public int Batch, Channels, Length, PerRow, Period, Chunk, Chunks, Wide;
         public Team Team;
     }
 
@@ -180,7 +190,7 @@ internal static class NormCuda
     {
         public nint Y, Second, Mean, Variance, InvStd, MeanV, MeanVx, X, G, V, W, B, U, T;
         public double Eps;
-        public int Rows, N, Period, Repeat;
+        public int Rows, N, Period, Repeat, Wide;
         public Team Team;
     }
 }

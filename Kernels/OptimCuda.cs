@@ -14,21 +14,26 @@ internal static class OptimCuda
     private static readonly CudaKernel Nesterov = new(Family, "optim_nesterov"), Moments = new(Family, "optim_adam");
 
     public static void Sgd(ReadOnlyMemory<OptimSlot> slots, double momentum, bool nesterov) =>
-        Run(momentum == 0 ? Plain : nesterov ? Nesterov : Momentum, slots, new OptimArgs { A = momentum }, momentum == 0 ? 0 : 1);
+        Run(momentum == 0 ? Plain : nesterov ? Nesterov : Momentum, slots, new(momentum, 0, 0, 0, 0), momentum == 0 ? 0 : 1);
 
     public static void Adam(ReadOnlyMemory<OptimSlot> slots, double beta1, double beta2, double eps) =>
-        Run(Moments, slots, new OptimArgs { A = beta1, B = 1 - beta1, C = beta2, D = 1 - beta2, Eps = eps }, 2);
+        Run(Moments, slots, new(beta1, 1 - beta1, beta2, 1 - beta2, eps), 2);
 
-    private static void Run(CudaKernel kernel, ReadOnlyMemory<OptimSlot> slots, OptimArgs args, int moments)
+    // Four kilobytes of arguments, of which the first few tensors' are read: the rest is left as it lies.
+    [SkipLocalsInit]
+    private static void Run(CudaKernel kernel, ReadOnlyMemory<OptimSlot> slots, in Rule rule, int moments)
     {
-        var device = slots.Span[0].Value.Device;
+        Unsafe.SkipInit(out OptimArgs args);
+        (args.Rule, args.Step) = (rule, 0);
+        var span = slots.Span;
+        var device = span[0].Value.Device;
         foreach (var dtype in (ReadOnlySpan<DType>)[DType.F32, DType.F64])
         {
             args.Tensors = args.Chunks = 0;
             List<int>? members = GraphCapture.Current is null ? null : [];
-            for (int i = 0; i < slots.Length; i++)
+            for (int i = 0; i < span.Length; i++)
             {
-                ref readonly var s = ref slots.Span[i];
+                ref readonly var s = ref span[i];
                 if (s.Value.DType != dtype || s.Value.Count == 0)
                     continue;
                 int count = Launch.Int(s.Value.Count, kernel.Name);
@@ -57,14 +62,19 @@ internal static class OptimCuda
 
     private static void Flush(CudaKernel kernel, Device device, DType dtype, ReadOnlyMemory<OptimSlot> slots, List<int>? members, ref OptimArgs args)
     {
-        if (members is { Count: > 0 })
-        {
-            int[] mine = [.. members];
-            members.Clear();
-            args.Step = GraphCapture.Current!.Each(mine.Length * Scalars * sizeof(double), values => Write(slots.Span, mine, MemoryMarshal.Cast<byte, double>(values)));
-        }
+        if (args.Tensors == 0)
+            return;
+        if (members is not null)
+            args.Step = Declare(slots, members);
         Launch.Run(device, kernel, dtype, Launch.Over(device, (long)args.Chunks * Launch.Threads), args);
         args.Tensors = args.Chunks = 0;
+    }
+
+    private static nint Declare(ReadOnlyMemory<OptimSlot> slots, List<int> members)
+    {
+        int[] mine = [.. members];
+        members.Clear();
+        return GraphCapture.Current!.Each(mine.Length * Scalars * sizeof(double), values => Write(slots.Span, mine, MemoryMarshal.Cast<byte, double>(values)));
     }
 
     private static void Write(ReadOnlySpan<OptimSlot> slots, int[] mine, Span<double> values)
@@ -89,9 +99,11 @@ internal static class OptimCuda
         private OptimTensor _first;
     }
 
+    private readonly record struct Rule(double A, double B, double C, double D, double Eps);
+
     private struct OptimArgs
     {
-        public double A, B, C, D, Eps;
+        public Rule Rule;
         public nint Step;
         public int Tensors, Chunks;
         public Table Table;

@@ -43,7 +43,7 @@ internal static class PickCuda
             N = Launch.Int(x.Layout.Dims[dim], "pick"),
             Step = (int)x.Layout.Strides[dim],
             Ignores = ignored is null ? 0 : 1,
-            Starts = new(x.Layout.Select(dim, 0)),
+            Starts = new(x.Layout, 1u << dim),
         };
         Launch.Run(y.Device, Picked, GatherCuda.Bits(y.DType.Size()), Launch.Over(y.Device, args.Lines), args);
         Require("pick", flag, index, args.N);

@@ -4,13 +4,18 @@ namespace Native;
 
 /// <summary>
 /// A pointwise row on a GPU. Every row gives two kernels, one for operands that are dense or one number, one for any strides; all rows of an element
-/// type are one program, so that the compiler starts once.
+/// type are one program, so that the compiler starts once. A row that comes when that program has been put together is a program of its own.
 /// </summary>
 internal sealed class PointwiseCuda
 {
-    private static readonly List<PointwiseKernel> Rows = [];
+    private static readonly DType[] Types = [DType.F32, DType.F64, DType.I32, DType.I64, DType.U8];
 
-    private static readonly KernelFamily Family = new("pointwise", Text, DType.F32, DType.F64, DType.I32, DType.I64, DType.U8);
+    // Kernels are called after rows, so that a name stands for one formula.
+    private static readonly Dictionary<string, (PointwiseKernel Row, KernelFamily Family)> Rows = new(StringComparer.Ordinal);
+
+    private static readonly KernelFamily Family = new("pointwise", Text, Types);
+
+    private static bool together;
 
     // What one thread loads at a time: nat_pack.
     private const int PackBytes = 16;
@@ -21,10 +26,9 @@ internal sealed class PointwiseCuda
     public PointwiseCuda(PointwiseKernel row)
     {
         _name = row.Name;
-        _dense = new CudaKernel(Family, $"pointwise_{row.Name}_dense");
-        _strided = new CudaKernel(Family, $"pointwise_{row.Name}_strided");
-        lock (Rows)
-            Rows.Add(row);
+        var family = FamilyOf(row);
+        _dense = new CudaKernel(family, $"pointwise_{row.Name}_dense");
+        _strided = new CudaKernel(family, $"pointwise_{row.Name}_strided");
     }
 
     /// <summary>y = f(a, b, c; p, q) as <see cref="PointwiseKernel.Run"/>.</summary>
@@ -68,11 +72,32 @@ internal sealed class PointwiseCuda
         : new Strided(t.Layout.SameShape(y.Layout) ? t.Layout : t.Layout.Expand(y.Shape)
             ?? throw new KernelException($"pointwise: {t.Describe()} does not broadcast to {y.Shape}."));
 
+    private static KernelFamily FamilyOf(PointwiseKernel row)
+    {
+        lock (Rows)
+        {
+            if (!Rows.TryGetValue(row.Name, out var known))
+            {
+                var family = together ? new KernelFamily($"pointwise_{row.Name}", t => Text(t, [row]), [.. Types.Where(row.Takes)]) : Family;
+                Rows.Add(row.Name, known = (row, family));
+            }
+            if (known.Row.Cuda != row.Cuda || known.Row.Domain != row.Domain)
+                throw new KernelException($"pointwise: two rows are called '{row.Name}', one for '{known.Row.Cuda}' and one for '{row.Cuda}'. Kernels are called after them: rename one.");
+            return known.Family;
+        }
+    }
+
     private static string Text(DType dtype)
     {
-        PointwiseKernel[] rows;
         lock (Rows)
-            rows = [.. Rows.Where(r => r.Takes(dtype)).DistinctBy(r => r.Name).OrderBy(r => r.Name, StringComparer.Ordinal)];
+        {
+            together |= Rows.Count > 0;
+            return Text(dtype, [.. Rows.Values.Where(r => ReferenceEquals(r.Family, Family) && r.Row.Takes(dtype)).Select(r => r.Row).OrderBy(r => r.Name, StringComparer.Ordinal)]);
+        }
+    }
+
+    private static string Text(DType dtype, PointwiseKernel[] rows)
+    {
         var s = new StringBuilder(KernelFamily.Resource("pointwise.cu"));
         foreach (var row in rows)
             s.Append("POINTWISE(").Append(row.Name).Append(", (T)(").Append(row.Cuda).AppendLine("))").Append(Kernels(row.Name));

@@ -36,23 +36,25 @@ internal sealed class ReduceCuda(KernelFamily family, string name)
     /// <param name="partialSize">Bytes of what is combined: <c>sizeof(A)</c>.</param>
     public void Run(Tensor y, Tensor x, ReadOnlySpan<bool> reduced, int partialSize)
     {
-        Layout kept = x.Layout, gone = x.Layout;
-        for (int d = x.Rank - 1; d >= 0; d--)
+        // A mask of dims, so that no layout is made for an operation that may run in every step.
+        uint mask = 0;
+        long outputs = 1, length = 1;
+        for (int d = 0; d < x.Rank; d++)
         {
             if (reduced[d])
-                kept = kept.Select(d, 0);
+                (mask, length) = (mask | (1u << d), length * x.Layout.Dims[d]);
             else
-                gone = gone.Select(d, 0);
+                outputs *= x.Layout.Dims[d];
         }
         ReduceArgs args = new()
         {
             Y = Launch.At(y),
             X = Launch.At(x),
-            Outputs = Launch.Int(kept.Count, name),
-            Length = Launch.Int(gone.Count, name),
+            Outputs = Launch.Int(outputs, name),
+            Length = Launch.Int(length, name),
             Last = 1,
-            Kept = new(kept),
-            Gone = new(gone),
+            Kept = new(x.Layout, mask),
+            Gone = new(x.Layout, ~mask),
         };
         Launch.Int(x.Count, name);
         Run(y.Device, x.DType, ref args, partialSize);

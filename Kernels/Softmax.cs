@@ -83,6 +83,38 @@ internal static unsafe class SoftmaxEntry
             SoftmaxKernels.LogSoftmaxGrad(outer, n, inner, dg.Tensor.Data<double>(), dy.Tensor.Data<double>(), gx.Data<double>());
     }
 
+    /// <summary>soft = softmax((logits + noise) / tau) along the dim; hard, if wanted, the one-hot of its largest.</summary>
+    public static void Gumbel(Tensor? hard, Tensor soft, Tensor logits, Tensor noise, double tau, int dim)
+    {
+        using DenseInput dl = DenseInput.Of(logits), dn = DenseInput.Of(noise);
+        if (!soft.Device.IsCpu)
+        {
+            SoftmaxCuda.GumbelOf(hard, soft, dl.Tensor, dn.Tensor, tau, dim);
+            return;
+        }
+        var (outer, n, inner) = Lines.Of(soft.Layout, dim);
+        if (soft.DType == DType.F32)
+            GumbelKernels.Run(outer, n, inner, dl.Tensor.Data<float>(), dn.Tensor.Data<float>(), (float)tau, soft.Data<float>(), hard is null ? null : hard.Data<float>());
+        else
+            GumbelKernels.Run(outer, n, inner, dl.Tensor.Data<double>(), dn.Tensor.Data<double>(), tau, soft.Data<double>(), hard is null ? null : hard.Data<double>());
+    }
+
+    /// <summary>gx = soft (g - sum of g soft along the dim) / tau.</summary>
+    public static void GumbelGrad(Tensor gx, Tensor g, Tensor soft, double tau, int dim)
+    {
+        using DenseInput dg = DenseInput.Of(g), ds = DenseInput.Of(soft);
+        if (!gx.Device.IsCpu)
+        {
+            SoftmaxCuda.GumbelGrad(gx, dg.Tensor, ds.Tensor, tau, dim);
+            return;
+        }
+        var (outer, n, inner) = Lines.Of(gx.Layout, dim);
+        if (gx.DType == DType.F32)
+            SoftmaxKernels.SoftmaxGrad(outer, n, inner, dg.Tensor.Data<float>(), ds.Tensor.Data<float>(), gx.Data<float>(), (float)tau);
+        else
+            SoftmaxKernels.SoftmaxGrad(outer, n, inner, dg.Tensor.Data<double>(), ds.Tensor.Data<double>(), gx.Data<double>(), tau);
+    }
+
     /// <summary>loss [rows] of logits x [rows, classes] and i64 targets [rows].</summary>
     public static void CrossEntropy(Tensor loss, Tensor x, Tensor targets, long ignoreIndex, double smoothing)
     {

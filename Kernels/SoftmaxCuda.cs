@@ -3,10 +3,10 @@ namespace Native;
 /// <summary><see cref="SoftmaxEntry"/> on a GPU.</summary>
 internal static unsafe class SoftmaxCuda
 {
-    private static readonly KernelFamily Family = new("softmax", DType.F32, DType.F64);
+    private static readonly KernelFamily Family = new("softmax", _ => KernelFamily.Join("softmax.cuh", "softmax.cu"), DType.F32, DType.F64);
 
     private static readonly CudaKernel Forward = new(Family, "softmax_forward"), LogForward = new(Family, "softmax_log_forward"), LogSum = new(Family, "softmax_logsumexp"),
-        Grad = new(Family, "softmax_grad"), LogGrad = new(Family, "softmax_log_grad"),
+        Gumbel = new(Family, "softmax_gumbel"), GumbelBack = new(Family, "softmax_gumbel_grad"), Grad = new(Family, "softmax_grad"), LogGrad = new(Family, "softmax_log_grad"),
         Cross = new(Family, "softmax_cross_entropy"), CrossGrad = new(Family, "softmax_cross_entropy_grad"), CrossMean = new(Family, "softmax_cross_entropy_mean");
 
     public static void Softmax(Tensor y, Tensor x, int dim) => Run(Forward, y, x, null, dim);
@@ -43,6 +43,33 @@ internal static unsafe class SoftmaxCuda
             Team = Team.Block,
         };
         Launch.Run(mean.Device, CrossMean, mean.DType, Team.Block.Grid(1), args);
+    }
+
+    /// <summary>As <see cref="SoftmaxEntry.Gumbel"/>; inputs are dense.</summary>
+    public static void GumbelOf(Tensor? hard, Tensor soft, Tensor logits, Tensor noise, double tau, int dim) => RunGumbel(Gumbel, hard, soft, logits, noise, tau, dim);
+
+    /// <summary>As <see cref="SoftmaxEntry.GumbelGrad"/>; inputs are dense.</summary>
+    public static void GumbelGrad(Tensor gx, Tensor g, Tensor soft, double tau, int dim) => RunGumbel(GumbelBack, gx, soft, g, soft, tau, dim);
+
+    private static void RunGumbel(CudaKernel kernel, Tensor? y, Tensor soft, Tensor a, Tensor b, double tau, int dim)
+    {
+        var lines = Lines.Of(a.Layout, dim);
+        Launch.Int(a.Count, kernel.Name);
+        var team = Team.For(lines.N, lines.Inner);
+        GumbelArgs args = new()
+        {
+            Out = y is null ? 0 : Launch.At(y),
+            Soft = Launch.At(soft),
+            A = Launch.At(a),
+            B = Launch.At(b),
+            Tau = tau,
+            Lines = Launch.Int(lines.Count, kernel.Name),
+            N = (int)lines.N,
+            Inner = Launch.Int(lines.Inner, kernel.Name),
+            Hard = y is null ? 0 : 1,
+            Team = team,
+        };
+        Launch.Run(soft.Device, kernel, soft.DType, team.Grid(lines.Count), args);
     }
 
     private static void Run(CudaKernel kernel, Tensor y, Tensor a, Tensor? b, int dim)
@@ -92,6 +119,14 @@ internal static unsafe class SoftmaxCuda
     {
         public nint Y, A, B;
         public int Lines, N, Inner;
+        public Team Team;
+    }
+
+    private struct GumbelArgs
+    {
+        public nint Out, Soft, A, B;
+        public double Tau;
+        public int Lines, N, Inner, Hard;
         public Team Team;
     }
 

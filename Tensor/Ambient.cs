@@ -13,6 +13,9 @@ internal enum Watch
     Leaks = 8,
     Debug = 16,
     Mutate = 32,
+
+    /// <summary>Every launch of a kernel is printed, and remembered with the line that asked.</summary>
+    Launches = 64,
 }
 
 /// <summary>
@@ -39,6 +42,8 @@ internal sealed class Ambient
             Watch |= Watch.Leaks;
         if (Env.Debug.Value >= 2)
             Watch |= Watch.Debug;
+        if (Env.Debug.Value >= 4)
+            Watch |= Watch.Launches;
     }
 
     public static Ambient Current
@@ -72,6 +77,9 @@ internal sealed class Ambient
         return made;
     }
 
+    /// <summary>Has this thread use a device through another opening of it: in tests, one with other kernels.</summary>
+    public void Use(CudaDevice opened) => _cuda = [.. _cuda.Where(s => !ReferenceEquals(s.Cuda.Device, opened.Device)), new CudaState(opened, this)];
+
     /// <summary>The pool of a device's memory.</summary>
     public CachingAllocator AllocatorOf(Device device) => device.IsCpu ? Allocator : Cuda(device).Allocator;
 
@@ -87,6 +95,9 @@ internal sealed class Ambient
 
     /// <summary>Whether products and convolutions in f32 on a GPU may round their factors to tf32, for its tensor cores.</summary>
     public bool Tf32 { get; set; } = Env.Tf32.Value;
+
+    /// <summary>The node whose derivative is being computed, for messages; null outside a backward pass.</summary>
+    public GradNode? Differentiating { get; set; }
 
     // One order for the whole process, because a graph may be begun on one thread and finished on another.
     private static long sequence;

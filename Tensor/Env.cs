@@ -40,8 +40,9 @@ public static class Env
     /// <summary>Stop at the first operation whose output holds NaN or infinity while its inputs do not.</summary>
     public static EnvSwitch<bool> NanTrap { get; } = Flag("NATIVE_NAN_TRAP", "stop at the first operation that produces NaN or infinity from finite inputs");
 
-    /// <summary>1 prints the device; 2 and 3 print one line per operation with time and shapes.</summary>
-    public static EnvSwitch<long> Debug { get; } = Number("NATIVE_DEBUG", 0, 3, "1: devices; 2: one line per operation with its time; 3: shapes too");
+    /// <summary>What is printed while a program runs, each level on top of the one before.</summary>
+    public static EnvSwitch<long> Debug { get; } = Number("NATIVE_DEBUG", 0, 6,
+        "1: devices and libraries; 2: operations with their time; 3: shapes, backward, call site; 4: launches and kernel text; 5: cache, PTX; 6: SASS, registers");
 
     /// <summary>Where NVIDIA's libraries lie, before any other place.</summary>
     public static EnvSwitch<string> CudaPath { get; } = Text("NATIVE_CUDA_PATH", "", "folders with libcuda, libnvrtc and libcublas, searched before all others");

@@ -21,20 +21,27 @@ public static class Profiler
     }
 
     /// <summary>Called by the dispatcher after an operation ran under watch.</summary>
-    internal static void Record(string op, long start, TimeSpan elapsed, ReadOnlySpan<Tensor?> inputs, Tensor y, long flops = 0)
+    /// <param name="op">Its name.</param>
+    /// <param name="start">Timestamp of the host.</param>
+    /// <param name="elapsed">On a GPU by its own clock; null where the work was recorded and did not run.</param>
+    /// <param name="inputs">What it was given.</param>
+    /// <param name="y">Its first output.</param>
+    /// <param name="flops">As its row states them.</param>
+    /// <param name="bytes">The least it has to move.</param>
+    /// <param name="noFlops">Why it states no FLOPs, or null.</param>
+    internal static void Record(string op, long start, TimeSpan? elapsed, ReadOnlySpan<Tensor?> inputs, Tensor y, long flops, long bytes, string? noFlops)
     {
         string shapes = string.Join(" ", inputs.ToArray().OfType<Tensor>().Select(x => x.DType.Name() + x.Shape)) + " -> " + y.DType.Name() + y.Shape;
-        long bytes = y.ByteSize;
-        foreach (var x in inputs)
-            bytes += x?.ByteSize ?? 0;
-        current?.Add(new ProfilerEvent(op, start, elapsed, bytes, flops, shapes), y);
-        if (Env.Debug.Value >= 2)
-            Line?.Invoke($"{op,-20} {elapsed.TotalMicroseconds,10:F1} us {bytes / Math.Max(elapsed.TotalSeconds, 1e-9) / 1e9,8:F1} GB/s{(Env.Debug.Value >= 3 ? "  " + shapes : "")}");
+        current?.Add(new ProfilerEvent(op, start, elapsed ?? TimeSpan.Zero, bytes, flops, shapes) { NoFlops = noFlops }, y);
+        DebugLines.Operation(op, elapsed, bytes, flops, inputs, y);
     }
 
     /// <summary>Called after work that is no operation: sums of gradients, updates of parameters.</summary>
-    internal static void Note(string what, long start, long bytes) =>
+    internal static void Note(string what, long start, long bytes)
+    {
         current?.Add(new ProfilerEvent(what, start, Stopwatch.GetElapsedTime(start), bytes, 0, ""));
+        DebugLines.Other(what, start, bytes);
+    }
 
     /// <summary>Where NATIVE_DEBUG lines go; the command line sets it to standard error.</summary>
     public static Action<string>? Line { get; set; }
@@ -44,10 +51,14 @@ public static class Profiler
 /// <param name="Name">Operation.</param>
 /// <param name="Start">Stopwatch timestamp.</param>
 /// <param name="Elapsed">Duration.</param>
-/// <param name="Bytes">Bytes of inputs and output.</param>
-/// <param name="Flops">Useful floating-point operations; 0 when the operation does not state them.</param>
+/// <param name="Bytes">Bytes that must be read or written at the least.</param>
+/// <param name="Flops">Useful floating-point operations.</param>
 /// <param name="Shapes">Operand shapes.</param>
-public readonly record struct ProfilerEvent(string Name, long Start, TimeSpan Elapsed, long Bytes, long Flops, string Shapes);
+public readonly record struct ProfilerEvent(string Name, long Start, TimeSpan Elapsed, long Bytes, long Flops, string Shapes)
+{
+    /// <summary>Why there are no operations; null when there are.</summary>
+    internal string? NoFlops { get; init; }
+}
 
 /// <summary>An open recording.</summary>
 public sealed class ProfilerSession : IDisposable

@@ -2,12 +2,15 @@
 """The rows of `native bench ops` in PyTorch, on this machine, at PyTorch's best setting for each row.
 
     native bench ops --json ours.json
-    python3 eng/peer-ops.py ours.json [--only LIST] [--seconds S] [--json FILE]
+    python3 eng/peer-ops.py ours.json [--only LIST] [--seconds S] [--json FILE] [--device cuda]
 
 The rows, their names and sizes come from the file, so both sides compute the same. PyTorch's own threads fight with those of its BLAS, and the BLAS
 reads its settings when it is loaded: every setting is a process of its own. Rows run with one thread and with as many as Native had; matrix products
 also with the threads given to OpenBLAS, and with its kernels for AVX-512 where the processor has that. The fastest median is what is reported.
 Compare files of one sitting on a quiet machine; the ratio of minima suffers less from neighbours than that of medians.
+
+With --device cuda there is one setting (cuDNN may choose its algorithms; tf32 if the file's side had it), and times are the device's, by events; where the
+file's calls were in a CUDA graph these are too. A row that PyTorch cannot capture is timed without, and says so.
 """
 import argparse
 import json
@@ -35,6 +38,50 @@ def measure(run, budget_s):
             run()
         samples.append((time.perf_counter() - start) / calls)
     return statistics.median(samples), min(samples)
+
+
+def measure_cuda(run, budget_s, in_graph):
+    """The same on a GPU: (median, minimum, setting). A sample is as many calls as make a millisecond, between two events."""
+    import torch
+
+    begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+
+    def sample(queue):
+        torch.cuda.synchronize()
+        begin.record()
+        queue()
+        end.record()
+        end.synchronize()
+        return 1e-3 * begin.elapsed_time(end)
+
+    once = min(sample(run) for _ in range(10))
+    calls = max(1, min(500, int(1e-3 / max(once, 1e-7))))
+
+    def several():
+        for _ in range(calls):
+            run()
+
+    queue, setting = several, "eager"
+    if in_graph:
+        try:
+            side = torch.cuda.Stream()
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                several()
+            torch.cuda.current_stream().wait_stream(side)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                several()
+            queue, setting = graph.replay, "graph"
+        except Exception as error:  # what cannot be captured is timed as it can be
+            torch.cuda.synchronize()
+            setting = f"eager; no graph: {str(error).splitlines()[0][:60]}"
+    for _ in range(3):
+        sample(queue)
+    samples, deadline = [], time.perf_counter() + budget_s
+    while len(samples) < 5 or time.perf_counter() < deadline:
+        samples.append(sample(queue) / calls)
+    return statistics.median(samples), min(samples), setting
 
 
 def makers():
@@ -141,7 +188,7 @@ def makers():
         "sigmoid-gate": pointwise(2, lambda a, b: torch.sigmoid(a) * b),
         "masked-weight": pointwise(2, lambda a, b: torch.sigmoid(4 * a) * b),
         "sgd-momentum": optimizer(lambda p, foreach: torch.optim.SGD(p, 1e-3, 0.9, foreach=foreach)),
-        "adam": optimizer(lambda p, foreach: torch.optim.Adam(p, 1e-3, foreach=foreach)),
+        "adam": optimizer(lambda p, foreach: torch.optim.Adam(p, 1e-3, foreach=foreach, capturable=p[0].is_cuda)),
         "recorded-add": dispatch(lambda x, other: x + other),
         "tanh-chain-forward": dispatch(lambda x, _: chain(x)),
         "tanh-chain-forward-backward": dispatch(lambda x, g: torch.autograd.grad(chain(x), x, g)),
@@ -154,6 +201,11 @@ def child():
 
     job = json.load(sys.stdin)
     torch.manual_seed(0)
+    cuda = job["device"] != "cpu"
+    if cuda:
+        torch.set_default_device(job["device"])
+        torch.backends.cudnn.benchmark = True
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = job["tf32"]
     kinds = makers()
     print(json.dumps({"torch": torch.__version__}), flush=True)
     for row in job["rows"]:
@@ -163,10 +215,14 @@ def child():
         best = None
         for way, run in kinds[row["kind"]](*row["sizes"]).items():
             for threads in job["threads"]:
-                torch.set_num_threads(threads)
-                median, minimum = measure(run, job["seconds"])
+                if cuda:
+                    median, minimum, setting = measure_cuda(run, job["seconds"], job["graph"])
+                else:
+                    torch.set_num_threads(threads)
+                    median, minimum = measure(run, job["seconds"])
+                    setting = f"{threads} threads"
                 if best is None or median < best["median"]:
-                    best = {"op": row["op"], "median": median, "minimum": minimum, "setting": f"{threads} threads{', ' + way if way else ''}"}
+                    best = {"op": row["op"], "median": median, "minimum": minimum, "setting": f"{setting}{', ' + way if way else ''}"}
         print(json.dumps(best), flush=True)
 
 
@@ -186,9 +242,9 @@ def settings(threads):
         yield "OpenBLAS SkylakeX 1 thread", {**blas, "OPENBLAS_NUM_THREADS": "1", "OPENBLAS_CORETYPE": "SkylakeX"}, "matmul"
 
 
-def run_child(environment, rows, threads, seconds, best, name):
+def run_child(environment, rows, threads, seconds, best, name, device="cpu", graph=False, tf32=False):
     """Runs one setting; keeps the faster of it and what is known of each row. The peer's version."""
-    job = {"rows": [{k: r[k] for k in ("op", "kind", "sizes")} for r in rows], "threads": threads, "seconds": seconds}
+    job = {"rows": [{k: r[k] for k in ("op", "kind", "sizes")} for r in rows], "threads": threads, "seconds": seconds, "device": device, "graph": graph, "tf32": tf32}
     process = subprocess.Popen([sys.executable, os.path.abspath(__file__), "--child"], env={**os.environ, **environment}, text=True,
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     process.stdin.write(json.dumps(job))
@@ -215,6 +271,7 @@ def main():
     parser.add_argument("--only", help="only rows whose name contains, or whose workload is, one of these, separated by commas")
     parser.add_argument("--seconds", type=float, default=0.2, help="time for each row and setting (default: 0.2)")
     parser.add_argument("--json", help="write the figures of both sides to this file")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu); the file must be of the same kind of device")
     options = parser.parse_args()
     with open(options.file, encoding="utf-8") as file:
         ours = json.load(file)
@@ -224,13 +281,18 @@ def main():
         sys.exit(f"peer-ops: no row of {options.file} is selected by {options.only}.")
 
     threads, best, version = ours["threads"], {}, None
-    for name, environment, family in settings(threads):
+    if options.device.split(":")[0] != ours["device"].split(":")[0]:
+        sys.exit(f"peer-ops: {options.file} was measured on {ours['device']}, and --device is {options.device}. Compare like with like.")
+    if options.device != "cpu":
+        version = run_child({}, rows, [1], options.seconds, best, "", options.device, ours.get("graph", False), ours.get("tf32", False))
+    for name, environment, family in (settings(threads) if options.device == "cpu" else ()):
         chosen = [r for r in rows if family in (None, r["family"])]
         if chosen:
             print(f"{len(chosen)} rows with {' '.join(f'{k}={v}' for k, v in environment.items())}", file=sys.stderr, flush=True)
             version = run_child(environment, chosen, sorted({1, threads}), options.seconds, best, name)
 
-    print(f"PyTorch {version} at its best setting for each row; Native with {threads} threads. Times as fast: PyTorch's time over Native's.")
+    native = f"{threads} threads" if options.device == "cpu" else ours["deviceName"] + (", in graphs" if ours.get("graph") else "")
+    print(f"PyTorch {version} at its best setting for each row; Native with {native}. Times as fast: PyTorch's time over Native's.")
     print(f"{'op':40} {'PyTorch us':>11} {'Native us':>11} {'by medians':>10} {'by minima':>10}  PyTorch's setting")
     for r in rows:
         peer = best[r["op"]]

@@ -10,12 +10,12 @@ namespace Native;
 public static partial class Ops
 {
     /// <summary>max(a + b, 0); NaN stays NaN; the derivative at 0 is 0.</summary>
-    public static readonly BinaryOp AddRelu = DefineAdd<AddReluFn>("add_relu", cuda: "a + b < T(0) ? T(0) : a + b",
+    public static readonly BinaryOp AddRelu = DefineAdd<AddReluFn>("add_relu", cuda: "(a + b) < T(0) ? T(0) : (a + b)",
         vjp: (g, _, _, y, _, _) => LeakyReluGrad!.Apply(g, y),
         [new(-2, 2, 0), new(-0.05, 0.05)], [(0, 0)]);
 
     /// <summary>s = a + b where positive, else p s; p must not be negative, so that the output has the sign of the sum; the derivative at 0 is p.</summary>
-    public static readonly BinaryOp AddLeakyRelu = DefineAdd<AddLeakyReluFn>("add_leaky_relu", cuda: "a + b > T(0) ? a + b : (a + b) * p",
+    public static readonly BinaryOp AddLeakyRelu = DefineAdd<AddLeakyReluFn>("add_leaky_relu", cuda: "(a + b) > T(0) ? (a + b) : (a + b) * p",
         vjp: (g, _, _, y, p, _) => p >= 0 ? LeakyReluGrad!.Apply(g, y, p)
             : throw new UsageException($"add_leaky_relu: a negative slope hides the sign of the sum; p = {p}. Use add and leaky_relu."),
         [new(-2, 2, 0), new(-0.05, 0.05)], [(0.2, 0)]);

@@ -16,6 +16,8 @@ internal sealed class CompareOp(Comparison op, double number = 0) : StructuredOp
         return [new(Check.Broadcast(x[0], b, Name), DType.Bool)];
     }
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(y[0].Count, x, y);
+
     public override void Forward(Inputs x, Outputs y) => CompareKernels.Compare(op, y[0], x[0], x.Optional(1), number);
 
     public override Tensor?[] Backward(Tensor g, Saved s) => [];
@@ -90,6 +92,8 @@ internal sealed class WhereOp(double aNumber = 0, double bNumber = 0) : Structur
         }
         return [new(layout.Dense(), lead.DType)];
     }
+
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Moves(x, y);
 
     public override void Forward(Inputs x, Outputs y) => CompareKernels.Where(y[0], x[0], x.Optional(1), aNumber, x.Optional(2), bNumber);
 

@@ -47,6 +47,8 @@ internal sealed class Conv2dOp(ConvParameters p, Activation activation = default
         return [new(Layout.Of([s.Batch, s.Filters, s.OutH, s.OutW]), x[0].DType)];
     }
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(Shape(x).Flops, x, y);
+
     public override void Forward(Inputs x, Outputs y) => ConvEntries.Forward(Shape(x), x[0], x[1], x.Optional(2), y[0], after: activation.Epilogue);
 
     public override Saves SavesFor(Inputs x) => Saves.Input0 | Saves.Input1 | ConvCheck.Saves(activation);
@@ -63,8 +65,6 @@ internal sealed class Conv2dOp(ConvParameters p, Activation activation = default
             s.Needs(2) ? g.Sum([0, 2, 3]) : null,
         ];
     }
-
-    public override long Flops(Inputs x) => Shape(x).Flops;
 
     private ConvShape Shape(Inputs x)
     {
@@ -112,6 +112,8 @@ internal sealed class Conv2dDataGradOp(ConvParameters p, long height, long width
         return [new(Layout.Of([s.Batch, s.Channels, height, width]), x[0].DType)];
     }
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(Shape(x).Flops, x, y);
+
     public override void Forward(Inputs x, Outputs y) => ConvEntries.DataGrad(Shape(x), x[0], x[1], x.Optional(2), y[0], after: activation.Epilogue);
 
     public override Saves SavesFor(Inputs x) => Saves.Input0 | Saves.Input1 | ConvCheck.Saves(activation);
@@ -128,8 +130,6 @@ internal sealed class Conv2dDataGradOp(ConvParameters p, long height, long width
             s.Needs(2) ? g.Sum([0, 2, 3]) : null,
         ];
     }
-
-    public override long Flops(Inputs x) => Shape(x).Flops;
 
     private ConvShape Shape(Inputs x) => p.Shape(x[0].Layout.Dims[0], x[1].Layout.Dims[1] * p.Groups, height, width, x[1].Layout.Dims);
 
@@ -171,6 +171,8 @@ internal sealed class Conv2dWeightGradOp(ConvParameters p, long kernelH, long ke
         return [new(Layout.Of([s.Filters, s.ChannelsPerGroup, kernelH, kernelW]), x[0].DType)];
     }
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(Shape(x).Flops, x, y);
+
     public override void Forward(Inputs x, Outputs y) => ConvEntries.WeightGrad(Shape(x), x[0], x[1], y[0]);
 
     public override Saves SavesFor(Inputs x) => (x[0].RequiresGrad ? Saves.Input1 : 0) | (x[1].RequiresGrad ? Saves.Input0 : 0);
@@ -180,8 +182,6 @@ internal sealed class Conv2dWeightGradOp(ConvParameters p, long kernelH, long ke
         s.Needs(0) ? new Conv2dDataGradOp(p, s.ShapeOf(0)[2], s.ShapeOf(0)[3]).Apply(s.Input(1), g) : null,
         s.Needs(1) ? new Conv2dOp(p).Apply(s.Input(0), g) : null,
     ];
-
-    public override long Flops(Inputs x) => Shape(x).Flops;
 
     private ConvShape Shape(Inputs x)
     {

@@ -14,6 +14,8 @@ internal sealed class SoftmaxCrossEntropyOp(long ignoreIndex, double smoothing) 
         return [new(x[1].Layout.Dense(), x[0].DType)];
     }
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(4 * x[0].Count, x, y);
+
     public override void Forward(Inputs x, Outputs y) => SoftmaxEntry.CrossEntropy(y[0], x[0], x[1], ignoreIndex, smoothing);
 
     public override Saves SavesFor(Inputs x) => Saves.Input0 | Saves.Input1;
@@ -47,6 +49,8 @@ internal sealed class MeanCrossEntropyOp(long ignoreIndex, double smoothing) : S
         return [new(Layout.Scalar, x[0].DType), new(x[1].Layout.Dense(), x[0].DType)];
     }
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(4 * x[0].Count + y[1].Count, x, y);
+
     public override void Forward(Inputs x, Outputs y) => SoftmaxEntry.MeanCrossEntropy(y[0], y[1], x[0], x[1], ignoreIndex, smoothing);
 
     public override Saves SavesFor(Inputs x) => Saves.Input0 | Saves.Input1 | Saves.Output1;
@@ -61,6 +65,8 @@ internal sealed class MeanCrossEntropyOp(long ignoreIndex, double smoothing) : S
 internal sealed class SoftmaxCrossEntropyGradOp(long ignoreIndex, double smoothing) : StructuredOp("softmax_cross_entropy_grad")
 {
     public override OutputSpecs Infer(Inputs x) => [new(x[0].Layout.Dense(), x[0].DType)];
+
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(7 * x[0].Count, x, y);
 
     public override void Forward(Inputs x, Outputs y) => SoftmaxEntry.CrossEntropyGrad(y[0], x[0], x[1], x[2], ignoreIndex, smoothing);
 

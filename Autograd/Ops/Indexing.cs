@@ -13,6 +13,8 @@ internal sealed class IndexSelectOp(int dim) : StructuredOp("index_select")
         return [new(Layout.Of(dims), x[0].DType)];
     }
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Picks(x[1], y);
+
     public override void Forward(Inputs x, Outputs y)
     {
         var source = x[0];
@@ -49,6 +51,8 @@ internal sealed class IndexSelectOp(int dim) : StructuredOp("index_select")
 internal sealed class IndexAddOp(int dim, Shape shape) : StructuredOp("index_add")
 {
     public override OutputSpecs Infer(Inputs x) => [new(Layout.Of(shape), x[2].DType)];
+
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(x[2].Count, x, y);
 
     public override void Forward(Inputs x, Outputs y)
     {
@@ -105,6 +109,8 @@ internal sealed class GatherOp(int dim) : StructuredOp("gather")
         return [new(Layout.Of(x[1].Shape), x[0].DType)];
     }
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Picks(x[1], y);
+
     public override void Forward(Inputs x, Outputs y)
     {
         var source = x[0];
@@ -138,6 +144,8 @@ internal sealed class GatherOp(int dim) : StructuredOp("gather")
 internal sealed class ScatterAddOp(int dim, Shape shape) : StructuredOp("scatter_add")
 {
     public override OutputSpecs Infer(Inputs x) => [new(Layout.Of(shape), x[2].DType)];
+
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(x[2].Count, x, y);
 
     public override void Forward(Inputs x, Outputs y)
     {

@@ -81,6 +81,8 @@ internal sealed class MaskWeightGradOp(double scale) : StructuredOp("mask_weight
         return [new(x[0].Layout.Dense(), x[0].DType)];
     }
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(OpCost.FlopsOf(Ops.MaskWeightGradKernel.Cuda) * y[0].Count, x, y);
+
     public override void Forward(Inputs x, Outputs y) => Ops.MaskWeightGradKernel.Run(y[0], x[0], x[1], x[2], scale);
 
     public override Saves SavesFor(Inputs x) => Saves.Input0 | Saves.Input1 | Saves.Input2;

@@ -20,6 +20,8 @@ internal sealed class MatMulOp() : StructuredOp("matmul")
         return [new(Layout.Of([.. lead, a.Layout.Dims[^2], b.Layout.Dims[^1]]), a.DType)];
     }
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(2 * x[0].Count * x[1].Layout.Dims[^1], x, y);
+
     public override void Forward(Inputs x, Outputs y) => MatMulKernels.Run(y[0], x[0], x[1]);
 
     public override Saves SavesFor(Inputs x) => (x[0].RequiresGrad ? Saves.Input1 : 0) | (x[1].RequiresGrad ? Saves.Input0 : 0);
@@ -29,8 +31,6 @@ internal sealed class MatMulOp() : StructuredOp("matmul")
     // The gradient of a transposed view (the weight of a linear layer) is computed transposed, so that it is dense where it arrives.
     private Tensor RightGrad(Tensor g, Saved s) =>
         s.IsTransposed(1) ? Apply(g.T, s.Input(0)).T : Apply(s.Input(0).T, g);
-
-    public override long Flops(Inputs x) => 2 * x[0].Count * x[1].Layout.Dims[^1];
 
     // A transpose is suggested only after checking that it fits.
     private static string Hint(Tensor a, Tensor b)

@@ -13,6 +13,8 @@ internal sealed class NormalizeOp(NormGeometry geometry, double eps) : Structure
         return [new(Layout.Of(x[0].Shape), dtype), new(groups, dtype), new(groups, dtype), new(groups, dtype)];
     }
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(7 * x[0].Count, x, y);
+
     public override void Forward(Inputs x, Outputs y)
     {
         using var dense = DenseInput.Of(x[0]);
@@ -95,6 +97,8 @@ internal sealed class NormalizeGradOp(NormGeometry geometry, double eps, Tensor 
         return [new(Layout.Of(x[1].Shape), x[1].DType), new(w, x[1].DType), new(w, x[1].DType)];
     }
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(9 * x[1].Count, x, y);
+
     public override void Forward(Inputs x, Outputs y)
     {
         using var gy = DenseInput.Of(x[0]);
@@ -134,6 +138,8 @@ internal sealed class NormalizeGradGradOp(NormGeometry geometry, double eps, Ten
         var full = Layout.Of(x[4].Shape);
         return [new(full, x[4].DType), new(full, x[4].DType), new(Layout.Of([geometry.Weights]), x[4].DType)];
     }
+
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(20 * x[4].Count, x, y);
 
     public override void Forward(Inputs x, Outputs y)
     {

@@ -19,6 +19,8 @@ internal sealed class ArgExtremeOp(int dim, bool smallest) : StructuredOp(smalle
         return [new(PickOp.OneOf(x[0], dim), DType.I64)];
     }
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(x[0].Count, x, y);
+
     public override void Forward(Inputs x, Outputs y) => PickEntry.Extreme(y[0], x[0], dim, smallest);
 
     public override Tensor?[] Backward(Tensor g, Saved s) => [null];
@@ -65,6 +67,8 @@ internal sealed class PickOp(int dim, long? ignored = null) : StructuredOp("pick
         CheckIndex(x[1], one.Shape, Name);
         return [new(one, x[0].DType)];
     }
+
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Picks(x[1], y);
 
     public override void Forward(Inputs x, Outputs y) => PickEntry.Pick(y[0], x[0], x[1], dim, ignored);
 
@@ -121,6 +125,8 @@ internal sealed class PlaceOp(int dim, long n, long? ignored = null) : Structure
         dims[dim] = n;
         return [new(Layout.Of(dims), x[0].DType)];
     }
+
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Moves(x, y);
 
     public override void Forward(Inputs x, Outputs y) => PickEntry.Place(y[0], x[0], x[1], dim, ignored);
 

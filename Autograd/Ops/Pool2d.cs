@@ -25,6 +25,8 @@ internal sealed class MaxPool2dOp(PoolParameters p) : StructuredOp("max_pool2d")
         return [new(y, x[0].DType), new(y, DType.I64)];
     }
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(y[0].Count * p.KernelH * p.KernelW, x, y);
+
     public override void Forward(Inputs x, Outputs y) => PoolEntries.Max(p.Shape(x[0].Layout.Dims), x[0], y[0], y[1]);
 
     // The indices are constant between ties, so they may be saved as they are.
@@ -53,6 +55,8 @@ internal sealed class MaxPool2dGradOp(PoolParameters p, Shape input) : Structure
 {
     public override OutputSpecs Infer(Inputs x) => [new(Layout.Of(input), x[0].DType)];
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(x[0].Count, x, y);
+
     public override void Forward(Inputs x, Outputs y) => PoolEntries.MaxGrad(p.Shape(input.Span), x[0], x[1], y[0]);
 
     public override Saves SavesFor(Inputs x) => Saves.Input1;
@@ -73,6 +77,8 @@ internal sealed class MaxPool2dGradOp(PoolParameters p, Shape input) : Structure
 internal sealed class MaxPool2dGatherOp(PoolParameters p) : StructuredOp("max_pool2d_gather")
 {
     public override OutputSpecs Infer(Inputs x) => [new(Layout.Of(x[1].Shape), x[0].DType)];
+
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Picks(x[1], y);
 
     public override void Forward(Inputs x, Outputs y) => PoolEntries.MaxGather(p.Shape(x[0].Layout.Dims), x[0], x[1], y[0]);
 
@@ -103,6 +109,8 @@ internal sealed class AvgPool2dOp(PoolParameters p, bool countIncludePad, Shape?
         var s = p.Checked(Name, x[0]);
         return [new(Layout.Of([x[0].Shape[0], x[0].Shape[1], s.OutH, s.OutW]), x[0].DType)];
     }
+
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of((adjointOf is null ? y[0].Count : x[0].Count) * p.KernelH * p.KernelW, x, y);
 
     public override void Forward(Inputs x, Outputs y) =>
         PoolEntries.Average(p.Shape((adjointOf ?? x[0].Shape).Span), countIncludePad, adjointOf is not null, x[0], y[0]);
@@ -152,6 +160,8 @@ internal sealed class AdaptiveAvgPool2dOp(long outH, long outW, Shape? adjointOf
         Check.That(outH >= 1 && outW >= 1 && x[0].Shape[2] >= 1 && x[0].Shape[3] >= 1, Name, $"input {x[0].Describe()} and output {outH}x{outW} must have at least one pixel.");
         return [new(Layout.Of([x[0].Shape[0], x[0].Shape[1], outH, outW]), x[0].DType)];
     }
+
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(Math.Max(x[0].Count, y[0].Count), x, y);
 
     public override void Forward(Inputs x, Outputs y)
     {

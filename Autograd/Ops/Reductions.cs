@@ -20,6 +20,9 @@ public sealed class ReduceOp : Op
     /// <summary>The CUDA text: pre-map, combination, post-map, identity.</summary>
     public (string Pre, string Combine, string Post, string Identity) Cuda => Kernel.Cuda;
 
+    /// <summary>Operations per element: those of the map and of the combination.</summary>
+    public int Flops => OpCost.FlopsOf(Cuda.Pre) + OpCost.FlopsOf(Cuda.Combine);
+
     /// <summary>Where the generated tests draw inputs from.</summary>
     internal SampleDomain Domain { get; init; } = new(-2, 2);
 
@@ -70,7 +73,7 @@ public sealed class ReduceOp : Op
         else
         {
             var mask = reduced.ToArray();
-            Watched(ambient, () => Kernel.Run(y, x, mask), [x], y);
+            Watched(ambient, () => Kernel.Run(y, x, mask), [x], y, swapped: null, OpCost.Of(Flops * x.Count, new Inputs([x]), new Outputs([y])));
         }
         GC.KeepAlive(x);
         if (ambient.Recording && x.Node is { } node && x.DType.IsFloat())

@@ -10,6 +10,8 @@ internal sealed class CumSumOp(int dim, bool reverse) : StructuredOp("cumsum")
         return [new(x[0].Layout.Dense(), x[0].DType)];
     }
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(x[0].Count, x, y);
+
     public override void Forward(Inputs x, Outputs y) => ScanEntry.CumSum(y[0], x[0], dim, reverse);
 
     public override Tensor?[] Backward(Tensor g, Saved s) => [new CumSumOp(dim, !reverse).Apply(g)];
@@ -51,6 +53,8 @@ internal sealed class ProdOfOthersOp(int dim) : StructuredOp("prod_of_others")
         Check.Float(x[0], Name);
         return [new(x[0].Layout.Dense(), x[0].DType)];
     }
+
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(3 * x[0].Count, x, y);
 
     public override void Forward(Inputs x, Outputs y) => ScanEntry.Others(y[0], x[0], dim);
 
@@ -110,6 +114,8 @@ internal sealed class DiffOp(int dim, bool adjoint) : StructuredOp("diff")
         dims[dim] += adjoint ? 1 : -1;
         return [new(Layout.Of(dims), x[0].DType)];
     }
+
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(y[0].Count, x, y);
 
     public override void Forward(Inputs x, Outputs y) => ScanEntry.Difference(y[0], x[0], dim, adjoint);
 

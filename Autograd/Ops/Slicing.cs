@@ -94,6 +94,8 @@ internal sealed class SliceScatterOp(Shape shape, Cut[] cuts, double fill = 0, s
 
     public override OutputSpecs Infer(Inputs x) => [new(Layout.Of(shape), x[0].DType)];
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Moves(x, y);
+
     public override void Forward(Inputs x, Outputs y)
     {
         CopyKernels.Fill(y[0], fill);

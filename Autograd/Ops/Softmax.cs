@@ -9,6 +9,8 @@ internal sealed class SoftmaxOp(int dim) : StructuredOp("softmax")
         return [new(x[0].Layout.Dense(), x[0].DType)];
     }
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(5 * x[0].Count, x, y);
+
     public override void Forward(Inputs x, Outputs y) => SoftmaxEntry.Softmax(y[0], x[0], dim);
 
     public override Saves SavesFor(Inputs x) => Saves.Output0;
@@ -36,6 +38,8 @@ internal sealed class SoftmaxOp(int dim) : StructuredOp("softmax")
 internal sealed class SoftmaxGradOp(int dim) : StructuredOp("softmax_grad")
 {
     public override OutputSpecs Infer(Inputs x) => [new(x[0].Layout.Dense(), x[0].DType)];
+
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(4 * x[0].Count, x, y);
 
     public override void Forward(Inputs x, Outputs y) => SoftmaxEntry.SoftmaxGrad(y[0], x[0], x[1], dim);
 
@@ -73,6 +77,8 @@ internal sealed class LogSoftmaxOp(int dim) : StructuredOp("log_softmax")
         return [new(x[0].Layout.Dense(), x[0].DType)];
     }
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(5 * x[0].Count, x, y);
+
     public override void Forward(Inputs x, Outputs y) => SoftmaxEntry.LogSoftmax(y[0], x[0], dim);
 
     public override Saves SavesFor(Inputs x) => Saves.Output0;
@@ -100,6 +106,8 @@ internal sealed class LogSoftmaxOp(int dim) : StructuredOp("log_softmax")
 internal sealed class LogSoftmaxGradOp(int dim) : StructuredOp("log_softmax_grad")
 {
     public override OutputSpecs Infer(Inputs x) => [new(x[0].Layout.Dense(), x[0].DType)];
+
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(4 * x[0].Count, x, y);
 
     public override void Forward(Inputs x, Outputs y) => SoftmaxEntry.LogSoftmaxGrad(y[0], x[0], x[1], dim);
 
@@ -134,6 +142,8 @@ internal sealed class LogSumExpOp(int dim) : StructuredOp("logsumexp")
         Check.Float(x[0], Name);
         return [new(PickOp.OneOf(x[0], dim), x[0].DType)];
     }
+
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(4 * x[0].Count, x, y);
 
     public override void Forward(Inputs x, Outputs y) => SoftmaxEntry.LogSumExp(y[0], x[0], dim);
 

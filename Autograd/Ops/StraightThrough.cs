@@ -7,6 +7,8 @@ internal sealed class StraightThroughOp() : StructuredOp("straight_through")
 
     public override OutputSpecs Infer(Inputs x) => [new(x[0].Layout.Dense(), x[0].DType)];
 
+    public override OpCost Cost(Inputs x, Outputs y) => new(0, 2 * OpCost.BytesOf(x[0]), "moves numbers, computes none");
+
     public override void Forward(Inputs x, Outputs y) => CopyKernels.Copy(x[0], y[0]);
 
     public override Tensor?[] Backward(Tensor g, Saved s) => [null, g];

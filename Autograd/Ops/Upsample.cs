@@ -11,6 +11,8 @@ internal sealed class UpsampleOp(long factor) : StructuredOp("upsample")
         return [new(Layout.Of(dims), x[0].DType)];
     }
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Moves(x, y);
+
     public override void Forward(Inputs x, Outputs y) => UpsampleEntries.Nearest(x[0], y[0], factor);
 
     public override Tensor?[] Backward(Tensor g, Saved s) => [new BlockSumOp(factor).Apply(g)];
@@ -45,6 +47,8 @@ internal sealed class BlockSumOp(long factor) : StructuredOp("block_sum")
         dims[^1] /= factor;
         return [new(Layout.Of(dims), x[0].DType)];
     }
+
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(x[0].Count, x, y);
 
     public override void Forward(Inputs x, Outputs y) => UpsampleEntries.Sums(x[0], y[0], factor);
 

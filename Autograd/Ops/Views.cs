@@ -6,6 +6,9 @@ namespace Native;
 /// </summary>
 public abstract class ViewOp(string name) : Op(name)
 {
+    /// <summary>What any of them takes.</summary>
+    internal static OpCost Cost { get; } = new(0, 0, "changes the geometry, touches no element");
+
     /// <summary>The result's layout over the input's storage; checks parameters.</summary>
     private protected abstract Layout View(Tensor x);
 
@@ -132,6 +135,8 @@ internal sealed class ContiguousOp() : StructuredOp("contiguous")
 
     public override OutputSpecs Infer(Inputs x) => [new(Layout.Of(x[0].Shape), x[0].DType)];
 
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Moves(x, y);
+
     public override void Forward(Inputs x, Outputs y) => CopyKernels.Copy(x[0], y[0]);
 
     public override Tensor?[] Backward(Tensor g, Saved s) => [g];
@@ -148,6 +153,8 @@ internal sealed class CastOp(DType to, DType from) : StructuredOp("cast")
     public override string? NoDerivative => to.IsFloat() ? null : $"{to.Name()} output";
 
     public override OutputSpecs Infer(Inputs x) => [new(Layout.Of(x[0].Shape), to)];
+
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Moves(x, y);
 
     public override void Forward(Inputs x, Outputs y) => CopyKernels.Cast(x[0], y[0]);
 
@@ -168,6 +175,8 @@ internal sealed class ToDeviceOp(Device to, Device from) : StructuredOp("to_devi
     public override string? NoDerivative => null;
 
     public override OutputSpecs Infer(Inputs x) => [new(Layout.Of(x[0].Shape), x[0].DType) { Device = to }];
+
+    public override OpCost Cost(Inputs x, Outputs y) => OpCost.Moves(x, y);
 
     public override void Forward(Inputs x, Outputs y) => CopyKernels.Move(x[0], y[0]);
 

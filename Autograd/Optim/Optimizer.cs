@@ -129,7 +129,7 @@ public abstract class Optimizer : IDisposable
             }
         long start = Stopwatch.GetTimestamp();
         Advance(n);
-        if ((Ambient.Current.Watch & Watch.Profile) != 0)
+        if ((Ambient.Current.Watch & (Watch.Profile | Watch.Debug)) != 0)
             Profiler.Note($"({GetType().Name.ToLowerInvariant()} update)", start, UpdateBytes(_slots.AsSpan(0, n)));
         Array.Clear(_slots);
         Array.Clear(_plan);
@@ -143,8 +143,15 @@ public abstract class Optimizer : IDisposable
         {
             Count(_plan.AsSpan(0, n), _slots);
             Update(_slots.AsMemory(0, n));
-            return;
         }
+        else
+        {
+            AdvanceEachReplay(n);
+        }
+    }
+
+    private void AdvanceEachReplay(int n)
+    {
         var plan = _plan[..n];
         var slots = _slots[..n];
         GraphCapture.Each(() => Count(plan, slots));

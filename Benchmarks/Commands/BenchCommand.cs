@@ -15,8 +15,9 @@ internal static class BenchCommand
         var only = new Option<string?>("--only") { Description = "Only ops whose name contains, or whose workload is, one of these, separated by commas.", HelpName = "LIST" };
         var seconds = new Option<double>("--seconds") { Description = "Time spent on each op.", HelpName = "S", DefaultValueFactory = _ => 0.2 };
         var json = new Option<string?>("--json") { Description = "Write the figures to this file.", HelpName = "FILE" };
-        var ops = new Command("ops", "Times every kind of op that the workloads consist of.") { only, seconds, json };
-        ops.SetAction(parse => Ops(ui, parse.GetValue(only), parse.GetValue(seconds), parse.GetValue(json)));
+        var graph = new Option<bool>("--graph") { Description = "On a GPU or emu:0: the calls of a sample are one CUDA graph, so that no call waits for the host." };
+        var ops = new Command("ops", "Times every kind of op that the workloads consist of.") { only, seconds, json, graph };
+        ops.SetAction(parse => Ops(ui, parse.GetValue(only), parse.GetValue(seconds), parse.GetValue(json), parse.GetValue(graph)));
         var filter = new Option<string>("--filter") { Description = "BenchmarkDotNet's filter, such as '*conv-forward-10x*'.", HelpName = "GLOB", DefaultValueFactory = _ => "*" };
         var job = new Option<string>("--job") { Description = $"How long: {string.Join(", ", Jobs.Select(j => j.Name))}.", HelpName = "NAME", DefaultValueFactory = _ => "short" };
         var bdn = new Command("bdn", "Runs the same ops under BenchmarkDotNet, in this process.") { filter, job };
@@ -38,35 +39,56 @@ internal static class BenchCommand
         return reports.All(r => r.Success) ? App.Success : App.Failed;
     }
 
-    private static int Ops(Ui ui, string? only, double seconds, string? json)
+    private static int Ops(Ui ui, string? only, double seconds, string? json, bool graph)
     {
         if (!(seconds > 0 && seconds <= 3600))
             throw new UsageException($"bench: --seconds must be above 0 and at most 3600; got {seconds}.");
         var chosen = OpBench.Select(only);
         if (json is not null)
             AtomicFile.Probe(json);
-        var roof = Roof.Measure();
+        var device = Device.Default;
+        if (graph && device.IsCpu)
+            throw new UsageException(StepsCommand.NoGraphs);
+        var roof = Roof.Of(device, StepsCommand.Tf32);
         ui.Line(roof.Describe());
         var timings = new List<OpTiming>();
+        var failed = new List<string>();
         foreach (var op in chosen)
         {
             ui.Status(op.Name);
-            timings.Add(op.Time(seconds, ui.Cancel));
+            try
+            {
+                timings.Add(device.IsCpu ? op.Time(seconds, ui.Cancel) : op.TimeOnDevice(seconds, graph, ui.Cancel));
+            }
+            // On a GPU the other rows are still worth having.
+            catch (TensorException e) when (!device.IsCpu)
+            {
+                failed.Add($"{op.Name}: {e.Message}");
+            }
         }
-        ui.Table(Headings, timings.Select(t => Row(t, roof)));
-        ui.Line(Legend);
+        ui.Table(device.IsCpu ? Headings : DeviceHeadings, timings.Select(t => Row(t, roof)));
+        foreach (string line in failed)
+            ui.Line(line);
+        ui.Line(device.IsCpu ? Legend : $"{Legend} Times are the device's, by events, {(graph ? "in a graph" : "waits for the host included")}; host: until a call has queued its work.");
+        int code = failed.Count == 0 ? App.Success : App.Failed;
         if (json is null)
-            return App.Success;
+            return code;
         AtomicFile.WriteJson(json, w =>
         {
             w.WriteNumber("schema", 1);
             w.WriteString("engine", Engine.Version);
-            w.WriteString("device", Device.Default.Name);
+            w.WriteString("device", device.Name);
+            if (roof.On is { } on)
+            {
+                w.WriteString("deviceName", on);
+                w.WriteBoolean("graph", graph);
+                w.WriteBoolean("tf32", StepsCommand.Tf32);
+            }
             w.WriteNumber("threads", Workers.Count);
             WriteJson(w, roof, timings);
         });
         ui.Line($"wrote {json}");
-        return App.Success;
+        return code;
     }
 
     /// <summary>What the columns mean.</summary>
@@ -75,10 +97,13 @@ internal static class BenchCommand
     /// <summary>Column headings of <see cref="Row"/>.</summary>
     public static IReadOnlyList<string> Headings { get; } = ["op", "min us>", "median us>", "GFLOP/s>", "GB/s>", "of roof>", "managed B>", "samples>"];
 
+    /// <summary>Column headings of <see cref="Row"/> on a GPU.</summary>
+    public static IReadOnlyList<string> DeviceHeadings { get; } = ["op", "min us>", "median us>", "host us>", "GFLOP/s>", "GB/s>", "of roof>", "managed B>", "samples>"];
+
     /// <summary>One line of the table.</summary>
     public static IReadOnlyList<string> Row(OpTiming t, Roof roof) =>
     [
-        t.Op.Name, $"{t.Minimum * 1e6:F2}", $"{t.Median * 1e6:F2}", t.Op.Flops > 0 ? $"{t.Gflops:F1}" : "", $"{t.GigabytesPerSecond:F1}",
+        t.Op.Name, $"{t.Minimum * 1e6:F2}", $"{t.Median * 1e6:F2}", .. roof.On is null ? [] : (string[])[$"{t.Host * 1e6:F2}"], t.Op.Flops > 0 ? $"{t.Gflops:F1}" : "", $"{t.GigabytesPerSecond:F1}",
         $"{100 * Fraction(t, roof):F0}%", $"{t.Managed:F0}", $"{t.Samples}",
     ];
 
@@ -111,6 +136,8 @@ internal static class BenchCommand
             json.WriteNumber("bytes", t.Op.Bytes);
             json.WriteNumber("minimumSeconds", t.Minimum);
             json.WriteNumber("medianSeconds", t.Median);
+            if (roof.On is not null)
+                json.WriteNumber("hostSeconds", t.Host);
             json.WriteNumber("gflops", t.Gflops);
             json.WriteNumber("gigabytesPerSecond", t.GigabytesPerSecond);
             json.WriteNumber("ofRoof", Fraction(t, roof));

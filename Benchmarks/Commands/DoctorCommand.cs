@@ -72,7 +72,7 @@ internal static class DoctorCommand
         }
     }
 
-    private static string Vectors()
+    public static string Vectors()
     {
         string width = Vector512.IsHardwareAccelerated ? "512 bits" : Vector256.IsHardwareAccelerated ? "256 bits"
             : Vector128.IsHardwareAccelerated ? "128 bits" : "none";
@@ -80,7 +80,7 @@ internal static class DoctorCommand
         return $"{width} in use; {string.Join(", ", sets.Select(s => $"{s.Name} {(s.Has ? "yes" : "no")}"))}";
     }
 
-    private static string Processor()
+    public static string Processor()
     {
         const string Info = "/proc/cpuinfo";
         string? line = File.Exists(Info) ? File.ReadLines(Info).FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal)) : null;

@@ -8,8 +8,11 @@ internal static class KernelsCommand
 {
     public static Command Create(Ui ui)
     {
-        var list = new Command("list", "Lists every CUDA kernel and the element types it is compiled for.");
-        list.SetAction(_ => List(ui));
+        var only = new Argument<string?>("family") { Description = "Only this family.", Arity = ArgumentArity.ZeroOrOne };
+        var targets = new Option<string>("--arch") { Description = "Architectures, separated by commas.", DefaultValueFactory = _ => "sm_80", HelpName = "LIST" };
+        var json = new Option<string?>("--json") { Description = "Write the list to this file.", HelpName = "FILE" };
+        var list = new Command("list", "Lists every CUDA kernel with the registers, shared and local memory it takes; compiles what is not in the cache.") { only, targets, json };
+        list.SetAction((parse, cancel) => Task.FromResult(KernelList.Run(ui, Chosen(parse.GetValue(only)), parse.GetValue(targets)!.Split(','), parse.GetValue(json), CudaRuntimeCompiler.Load, cancel)));
         var name = new Argument<string>("family") { Description = "A family of `native kernels list`." };
         var dtype = new Option<string>("--dtype") { Description = "Element type.", DefaultValueFactory = _ => "f32", HelpName = "NAME" };
         var source = new Command("source", "Prints the program of a family, headers included, as it is compiled.") { name, dtype };
@@ -29,8 +32,7 @@ internal static class KernelsCommand
         bool clean = true;
         foreach (string arch in archs)
         {
-            if (!compiler.Archs.Any(a => $"sm_{a}" == arch))
-                throw new UsageException($"kernels compile: this NVRTC does not know {arch}. It knows {string.Join(", ", compiler.Archs.Select(a => $"sm_{a}"))}.");
+            CheckArch(compiler, arch);
             foreach (var family in Families())
                 foreach (var dtype in family.DTypes)
                 {
@@ -45,13 +47,11 @@ internal static class KernelsCommand
         return clean ? App.Success : App.Failed;
     }
 
-    private static int List(Ui ui)
+    /// <summary><see cref="UsageException"/> with those there are when the compiler does not know an architecture.</summary>
+    public static void CheckArch(CudaRuntimeCompiler compiler, string arch)
     {
-        ui.Table(["family", "kernel", "element types"], Families().SelectMany(f => f.DTypes
-            .SelectMany(t => f.Entries(t).Select(e => (Entry: e, Type: t)))
-            .GroupBy(e => e.Entry, StringComparer.Ordinal)
-            .Select(g => new[] { f.Name, g.Key, string.Join(' ', g.Select(e => e.Type.Name())) })));
-        return App.Success;
+        if (!compiler.Archs.Any(a => $"sm_{a}" == arch))
+            throw new UsageException($"kernels: this NVRTC does not know {arch}. It knows {string.Join(", ", compiler.Archs.Select(a => $"sm_{a}"))}.");
     }
 
     private static int Source(Ui ui, string name, string dtype)
@@ -66,6 +66,12 @@ internal static class KernelsCommand
             return App.Success;
         }
         throw new UsageException($"kernels: {name} is not compiled for '{dtype}'. It is for {string.Join(", ", family.DTypes.Select(t => t.Name()))}.");
+    }
+
+    private static IReadOnlyList<KernelFamily> Chosen(string? name)
+    {
+        var all = Families();
+        return name is null ? all : [KernelCatalog.Find(name)];
     }
 
     // The op table defines the rows of the generated families.

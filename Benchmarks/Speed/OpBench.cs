@@ -16,6 +16,14 @@ internal sealed record OpBench(string Family, string Name, OpCase Case, double F
 
     private const int WarmSamples = 3;
 
+    // On a device, where starting and reading a clock takes longer; and as many calls as its queue takes without making the host wait.
+    private const double DeviceSample = 1e-3;
+
+    // What is compiled meanwhile is no part of a replay.
+    private const double DeviceWarmSeconds = 0.05;
+
+    private const int MostQueued = 500, GraphWarmUp = 4;
+
     /// <summary>Bytes that must stay in a cache for the op to run at that cache's speed; more are moved where some are both read and written.</summary>
     public double WorkingSet { get; init; } = Bytes;
 
@@ -50,7 +58,7 @@ internal sealed record OpBench(string Family, string Name, OpCase Case, double F
         using var constant = Autograd.NoGrad();
         using var operands = TensorScope.Begin("bench-operands");
         using var call = Prepare();
-        double once = WarmUp(call.Run, cancel);
+        double once = WarmUp(call.Run, run => Sample(run, 1), WarmSeconds, cancel);
         // As many calls per sample as make 200 us.
         int calls = (int)Math.Clamp(200e-6 / once, 1, 10_000);
         var times = new List<double>(1 << 14);
@@ -65,19 +73,60 @@ internal sealed record OpBench(string Family, string Name, OpCase Case, double F
         return new OpTiming(this, times[0], times[times.Count / 2], times.Count, (double)managed / times.Count / calls);
     }
 
+    /// <summary>
+    /// Times the op on the default device, which is a GPU or the emulator, by events. Calls of a sample are queued one after the other; in a graph, the device
+    /// does not wait for the host between them.
+    /// </summary>
+    public OpTiming TimeOnDevice(double seconds, bool inGraph, CancellationToken cancel)
+    {
+        using var constant = Autograd.NoGrad();
+        using var operands = TensorScope.Begin("bench-operands");
+        using var call = Prepare();
+        using var clock = new DeviceClock(Device.Default);
+        double Sample(Action queue)
+        {
+            clock.Start();
+            queue();
+            clock.Stop();
+            return clock.Gpu;
+        }
+        double once = WarmUp(call.Run, run => Sample(run), inGraph ? DeviceWarmSeconds : WarmSeconds, cancel);
+        int calls = (int)Math.Clamp(DeviceSample / Math.Max(once, 1e-7), 1, MostQueued);
+        void Queue()
+        {
+            using var scope = TensorScope.Begin("bench");
+            for (int i = 0; i < calls; i++)
+                call.Run();
+        }
+        using var graph = inGraph ? CudaGraph.Capture("bench", Device.Default, Queue) : null;
+        Action queue = graph is null ? Queue : graph.Replay;
+        for (int i = 0; i < GraphWarmUp; i++)
+            Sample(queue);
+        List<double> times = [], host = [];
+        long managed = GC.GetAllocatedBytesForCurrentThread();
+        for (long start = Stopwatch.GetTimestamp(); times.Count < 5 || Stopwatch.GetElapsedTime(start).TotalSeconds < seconds;)
+        {
+            cancel.ThrowIfCancellationRequested();
+            times.Add(Sample(queue) / calls);
+            host.Add(clock.Host / calls);
+        }
+        managed = GC.GetAllocatedBytesForCurrentThread() - managed;
+        return new OpTiming(this, times.Min(), SideFile.Median(times), times.Count, (double)managed / times.Count / calls) { Host = SideFile.Median(host) };
+    }
+
     private bool Is(string part) => part.Length > 0 && (Name.Contains(part, StringComparison.Ordinal) || Workloads.Contains(part));
 
     // Until the code is compiled at full optimisation and the pool has its blocks. The runtime swaps compiled code in when it likes, so this waits
     // for three samples in a row without a faster one, and for long enough however little time the measurement gets.
-    private static double WarmUp(Action call, CancellationToken cancel)
+    private static double WarmUp(Action call, Func<Action, double> sample, double least, CancellationToken cancel)
     {
         double once = double.PositiveInfinity;
         long start = Stopwatch.GetTimestamp();
-        for (int since = 0; (since < WarmSamples || Stopwatch.GetElapsedTime(start).TotalSeconds < WarmSeconds)
+        for (int since = 0; (since < WarmSamples || Stopwatch.GetElapsedTime(start).TotalSeconds < least)
             && Stopwatch.GetElapsedTime(start).TotalSeconds < MostWarmSeconds; since++)
         {
             cancel.ThrowIfCancellationRequested();
-            double time = Sample(call, 1);
+            double time = sample(call);
             if (time < 0.97 * once)
                 since = 0;
             once = Math.Min(once, time);
@@ -131,6 +180,9 @@ internal sealed record OpCall(Action Run, params IDisposable[] Owned) : IDisposa
 /// <param name="Managed">Managed bytes that one call allocates on the calling thread.</param>
 internal sealed record OpTiming(OpBench Op, double Minimum, double Median, int Samples, double Managed)
 {
+    /// <summary>Seconds of the host for the median call, on a GPU; 0 on the cpu, where the host is who computes.</summary>
+    public double Host { get; init; }
+
     /// <summary>10^9 operations per second at the median.</summary>
     public double Gflops => Op.Flops / Median / 1e9;
 

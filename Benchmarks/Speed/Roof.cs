@@ -10,7 +10,7 @@ namespace Native.Benchmarks;
 /// </summary>
 /// <param name="Gflops">f32 operations in 10^9/s, two per multiply-add, all threads.</param>
 /// <param name="Levels">For working sets up to so many bytes: bytes read plus written in 10^9/s, all threads.</param>
-/// <param name="Threads">Threads used.</param>
+/// <param name="Threads">Threads used; 0 on a GPU.</param>
 internal sealed record Roof(double Gflops, IReadOnlyList<(long UpTo, double GigabytesPerSecond)> Levels, int Threads)
 {
     private const int FmaRounds = 100_000, Accumulators = 12, Repetitions = 12;
@@ -24,10 +24,16 @@ internal sealed record Roof(double Gflops, IReadOnlyList<(long UpTo, double Giga
     // Working sets: inside the private caches, inside the shared one, and beyond every cache.
     private static readonly (long UpTo, long Measured)[] Sets = [(1 << 20, 384 << 10), (24 << 20, 6 << 20), (long.MaxValue, 192 << 20)];
 
+    /// <summary>The GPU that this is the roof of; null for the processor.</summary>
+    public string? On { get; init; }
+
     /// <summary>One line with every level.</summary>
     public string Describe() => $"roof: {Gflops:F0} GFLOP/s (f32 multiply-add); streams of two arrays in and one out: "
         + string.Join(", ", Levels.Select(l => $"{l.GigabytesPerSecond:F0} GB/s {(l.UpTo == long.MaxValue ? "beyond" : $"up to {l.UpTo >> 20} MiB")}"))
-        + $"; {Threads} threads, best of {Repetitions} or more, measured now";
+        + (On is null ? $"; {Threads} threads, best of {Repetitions} or more, measured now" : $"; {On}, by events, best of {Repetitions} or more, measured now");
+
+    /// <summary>Measures a device, for tf32 where that is asked for and there is such a thing.</summary>
+    public static Roof Of(Device device, bool tf32 = false) => device.IsCpu ? Measure() : DeviceRoof.Measure(device, tf32);
 
     /// <summary>Measures all; the best of several short repetitions, since other processes can only make it slower.</summary>
     public static Roof Measure()

@@ -8,6 +8,14 @@ namespace Native.Benchmarks;
 /// <param name="Figures">Workload to its figures.</param>
 internal sealed record SideFile(JsonElement Root, IReadOnlyDictionary<string, JsonElement> Figures)
 {
+    /// <summary>The same run with the figures of steps in a CUDA graph; those that could not be had are missing.</summary>
+    public SideFile InGraphs => this with { Figures = Graphs };
+
+    private IReadOnlyDictionary<string, JsonElement> Graphs { get; init; } = new Dictionary<string, JsonElement>();
+
+    /// <summary>Kind of device, without its number, and whether products were tf32: what must be the same on both sides.</summary>
+    public string Setting => $"{(Root.TryGetProperty("device", out var d) ? d.ToString() : "cpu").Split(':')[0]}{(Root.TryGetProperty("tf32", out var t) && t.ValueKind == JsonValueKind.True ? " with tf32" : "")}";
+
     /// <summary>Reads a file.</summary>
     /// <exception cref="UsageException">It is not there, or is no such file.</exception>
     public static SideFile Read(string path)
@@ -15,8 +23,17 @@ internal sealed record SideFile(JsonElement Root, IReadOnlyDictionary<string, Js
         var root = Json(path);
         if (!root.TryGetProperty("eager", out var eager) || eager.ValueKind != JsonValueKind.Object)
             throw new UsageException($"results: {path} has no object 'eager'. Name what bench steps --json or the peer's script wrote.");
+        bool graphs = root.TryGetProperty("graph", out var graph) && graph.ValueKind == JsonValueKind.Object;
+        return new SideFile(root, Entries(path, eager.EnumerateObject()))
+        {
+            Graphs = Entries(path, graphs ? graph.EnumerateObject().Where(e => e.Value.ValueKind != JsonValueKind.Object || !e.Value.TryGetProperty("error", out _)) : []),
+        };
+    }
+
+    private static Dictionary<string, JsonElement> Entries(string path, IEnumerable<JsonProperty> entries)
+    {
         var figures = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
-        foreach (var entry in eager.EnumerateObject())
+        foreach (var entry in entries)
         {
             foreach (string name in (string[])["median_ms", "min_ms", "steps"])
             {
@@ -26,7 +43,7 @@ internal sealed record SideFile(JsonElement Root, IReadOnlyDictionary<string, Js
             if (!figures.TryAdd(entry.Name, entry.Value))
                 throw new UsageException($"results: {path} has {entry.Name} twice. Give one file per run.");
         }
-        return new SideFile(root, figures);
+        return figures;
     }
 
     /// <summary>The root of a JSON file.</summary>
@@ -62,6 +79,18 @@ internal sealed record Sitting(string Date, string Machine, string Commit, IRead
     /// <summary>What both sides have, in the order of reports.</summary>
     public IReadOnlyList<string> Workloads { get; } = Common(Peer, Ours);
 
+    /// <summary>The same with steps in a CUDA graph, of the workloads where both sides have them in every round; null when there is none.</summary>
+    public Sitting? InGraphs
+    {
+        get
+        {
+            SideFile[] peer = [.. Peer.Select(f => f.InGraphs)], ours = [.. Ours.Select(f => f.InGraphs)];
+            var both = Workloads.Where(n => Count(peer, n) == Count(Peer, n) && Count(ours, n) == Count(Ours, n)).ToHashSet(StringComparer.Ordinal);
+            SideFile[] Only(SideFile[] files) => [.. files.Select(f => f with { Figures = f.Figures.Where(p => both.Contains(p.Key)).ToDictionary(StringComparer.Ordinal) })];
+            return both.Count > 0 ? new Sitting(Date, Machine, Commit, Only(peer), Only(ours)) : null;
+        }
+    }
+
     /// <summary>How many times as fast as the peer, by round.</summary>
     public double[] Ratios(string name) => [.. Values(Peer, name, "median_ms").Zip(Values(Ours, name, "median_ms"), (peer, ours) => peer / ours)];
 
@@ -82,7 +111,15 @@ internal sealed record Sitting(string Date, string Machine, string Commit, IRead
         Copy(json, "torch", Peer[0].Root, "torch");
         Copy(json, "device", Ours[0].Root, "device");
         Copy(json, "threads", Ours[0].Root, "threads");
-        json.WriteStartObject("workloads");
+        foreach (string fact in (string[])["device_name", "tf32", "roof_gflops", "roof_gigabytes_per_second"])
+            Copy(json, fact, Ours[0].Root, fact);
+        Write(json, "workloads");
+        InGraphs?.Write(json, "graphs");
+    }
+
+    private void Write(Utf8JsonWriter json, string section)
+    {
+        json.WriteStartObject(section);
         foreach (string name in Workloads)
         {
             double[] ratios = Ratios(name);
@@ -110,7 +147,7 @@ internal sealed record Sitting(string Date, string Machine, string Commit, IRead
         json.WriteNumber("steps", Values(files, name, "steps").Sum());
         // What is the same in every round, from the first, where the check against f64 ran.
         var first = files.First(f => f.Figures.ContainsKey(name)).Figures[name];
-        foreach (string figure in (string[])["peak_bytes", "managed_bytes", "ops", "roof", "pauses", "first_step_difference", "setting"])
+        foreach (string figure in (string[])["peak_bytes", "managed_bytes", "ops", "roof", "pauses", "first_step_difference", "gpu_ms", "host_ms", "launches", "setting"])
             Copy(json, figure, first, figure);
         json.WriteEndObject();
     }
@@ -134,12 +171,17 @@ internal sealed record Sitting(string Date, string Machine, string Commit, IRead
     private static double[] Values(IReadOnlyList<SideFile> files, string name, string figure) =>
         [.. files.Where(f => f.Figures.ContainsKey(name)).Select(f => f.Figures[name].GetProperty(figure).GetDouble())];
 
+    private static int Count(IReadOnlyList<SideFile> files, string name) => files.Count(f => f.Figures.ContainsKey(name));
+
     private static List<string> Common(IReadOnlyList<SideFile> peer, IReadOnlyList<SideFile> ours)
     {
+        string[] settings = [.. peer.Concat(ours).Select(f => f.Setting).Distinct(StringComparer.Ordinal)];
+        if (settings.Length > 1)
+            throw new UsageException($"results: some files were measured on {settings[0]}, some on {settings[1]}. Give the files of one device and one precision.");
         var names = new List<string>();
         foreach (string name in WorkloadTable.All.Select(w => w.Name))
         {
-            int p = peer.Count(f => f.Figures.ContainsKey(name)), o = ours.Count(f => f.Figures.ContainsKey(name));
+            int p = Count(peer, name), o = Count(ours, name);
             if (p != o)
                 throw new UsageException($"results: {name} has {p} rounds of the peer and {o} of Native. Give the files of one sitting, in which both took turns.");
             if (p > 0)
@@ -171,6 +213,12 @@ internal static class SittingTable
         var root = SideFile.Json(path);
         if (!root.TryGetProperty("workloads", out var workloads) || !root.TryGetProperty("schema", out _))
             throw new UsageException($"results: {path} is no record of a sitting. Name a file that results record wrote.");
+        if (Text(root, "device") is not ("cpu" or "unknown"))
+        {
+            foreach (string line in DeviceTable(root, workloads))
+                yield return line;
+            yield break;
+        }
         yield return $"{Text(root, "date")}, {Text(root, "machine")}, {Text(root, "threads")} threads, PyTorch {Text(root, "torch")}, commit {Text(root, "commit")}; "
             + "both in one sitting, taking turns. Medians; in brackets the lowest and the highest round.";
         yield return "";
@@ -185,6 +233,27 @@ internal static class SittingTable
                 + $"| {Format(ours.GetProperty("peak_bytes").GetDouble() / 1048576, "F0")} | {roof} |";
         }
     }
+
+    // Milliseconds of who waits for each step, on both sides; of Native also what the device and the host took, in a graph where there is one.
+    private static IEnumerable<string> DeviceTable(JsonElement root, JsonElement workloads)
+    {
+        yield return $"{Text(root, "date")}, {Text(root, "device_name")}, {Text(root, "machine")}, {(Text(root, "tf32") == "True" ? "tf32" : "f32")}, PyTorch {Text(root, "torch")}, "
+            + $"commit {Text(root, "commit")}. Medians, milliseconds.";
+        yield return "";
+        yield return "| one step of | PyTorch | Native | times as fast | PyTorch in a graph | Native in a graph | times as fast | GPU ms | host ms | launches | of roof |";
+        yield return "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |";
+        JsonElement graphs = root.TryGetProperty("graphs", out var g) ? g : default;
+        foreach (var w in workloads.EnumerateObject())
+        {
+            JsonElement? graph = graphs.ValueKind == JsonValueKind.Object && graphs.TryGetProperty(w.Name, out var inGraph) ? inGraph : null;
+            var ours = (graph ?? w.Value).GetProperty("native");
+            yield return $"| `{w.Name}` | {Pair(w.Value)} | {(graph is { } both ? Pair(both) : " |  | ")} "
+                + $"| {Number(ours, "gpu_ms", "F3")} | {Number(ours, "host_ms", "F3")} | {Number(ours, "launches", "F0")} | {Format(100 * ours.GetProperty("roof").GetDouble(), "F0")}% |";
+        }
+    }
+
+    private static string Pair(JsonElement sides) =>
+        $"{Number(sides.GetProperty("peer"), "median_ms", "F3")} | {Number(sides.GetProperty("native"), "median_ms", "F3")} | {Number(sides.GetProperty("ratio"), "median", "F2")}";
 
     private static string Text(JsonElement from, string name) => from.TryGetProperty(name, out var v) ? v.ToString() : "unknown";
 

@@ -17,6 +17,9 @@ namespace Native.Benchmarks;
 internal sealed record StepTiming(
     string Name, double MedianMs, double MinMs, int Steps, long PeakBytes, long ManagedBytes, int Ops, double? Roof, double Pauses, double? Difference)
 {
+    /// <summary>What only a step on a GPU has.</summary>
+    public DeviceFigures? Device { get; init; }
+
     /// <summary>The figures by name, into an open object.</summary>
     public void Write(Utf8JsonWriter json)
     {
@@ -36,6 +39,7 @@ internal sealed record StepTiming(
             json.WriteNumber("first_step_difference", difference);
         else
             json.WriteNull("first_step_difference");
+        Device?.Write(json);
         json.WriteEndObject();
     }
 }
@@ -93,10 +97,16 @@ internal static class StepBench
     {
         using var scope = TensorScope.Begin("bench-step");
         var losses = workload.Step();
-        var values = losses.DType == DType.F32 ? Array.ConvertAll(losses.ToArray<float>(), v => (double)v) : losses.ToArray<double>();
+        return Finite(workload.Name, losses.DType == DType.F32 ? Array.ConvertAll(losses.ToArray<float>(), v => (double)v) : losses.ToArray<double>());
+    }
+
+    /// <summary>The losses of a step, if all are finite.</summary>
+    /// <exception cref="NumericException">One is not.</exception>
+    public static double[] Finite(string name, double[] values)
+    {
         for (int i = 0; i < values.Length; i++)
             if (!double.IsFinite(values[i]))
-                throw new NumericException($"{workload.Name}: the loss of update {i + 1} of {values.Length} is {values[i]}. Run it with --nan-trap to find the operation.");
+                throw new NumericException($"{name}: the loss of update {i + 1} of {values.Length} is {values[i]}. Run it with --nan-trap to find the operation.");
         return values;
     }
 
@@ -111,12 +121,16 @@ internal static class StepBench
         return worst;
     }
 
-    private static double Check(WorkloadRow row, double[] losses)
+    /// <summary>How far the losses of a first step are from those of the same step in f64 on the cpu.</summary>
+    /// <exception cref="NumericException">Farther than the workload's tolerance.</exception>
+    public static double Check(WorkloadRow row, double[] losses)
     {
+        using var host = Env.Device.Override(Device.Cpu.Name);
         using var twin = row.Make(DType.F64, 0);
         double difference = Difference(losses, Losses(twin));
-        return difference <= row.Tolerance ? difference : throw new NumericException(
-            $"{row.Name}: the first step's losses differ from the same step in f64 by {difference:G3}, above {row.Tolerance:G1}. Its time means nothing until they agree.");
+        double tolerance = row.Bound(Ambient.Current.Tf32);
+        return difference <= tolerance ? difference : throw new NumericException(
+            $"{row.Name}: the first step's losses differ from the same step in f64 by {difference:G3}, above {tolerance:G1}. Its time means nothing until they agree.");
     }
 
     private static (int Ops, double Flops) Count(Workload workload)

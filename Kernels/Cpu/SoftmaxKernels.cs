@@ -36,11 +36,15 @@ internal static unsafe class SoftmaxKernels
 
     /// <summary>gx = y (g - sum over n of g y), from the output y of <see cref="Softmax"/>.</summary>
     public static void SoftmaxGrad<T>(long outer, long n, long inner, T* g, T* y, T* gx) where T : unmanaged, IFloatingPointIeee754<T> =>
-        Grad<T, SoftmaxRule<T>>(outer, n, inner, g, y, gx);
+        Grad<T, SoftmaxRule<T>>(outer, n, inner, g, y, gx, T.One);
+
+    /// <summary>As above, divided by tau.</summary>
+    public static void SoftmaxGrad<T>(long outer, long n, long inner, T* g, T* y, T* gx, T tau) where T : unmanaged, IFloatingPointIeee754<T> =>
+        Grad<T, TemperedRule<T>>(outer, n, inner, g, y, gx, tau);
 
     /// <summary>gx = g - exp(y) sum over n of g, from the output y of <see cref="LogSoftmax"/>.</summary>
     public static void LogSoftmaxGrad<T>(long outer, long n, long inner, T* g, T* y, T* gx) where T : unmanaged, IFloatingPointIeee754<T> =>
-        Grad<T, LogSoftmaxRule<T>>(outer, n, inner, g, y, gx);
+        Grad<T, LogSoftmaxRule<T>>(outer, n, inner, g, y, gx, T.One);
 
     /// <summary>The largest element, -inf for none. A NaN may or may not come through: the sum that follows carries it anyway.</summary>
     internal static T Max<T>(T* x, long n) where T : unmanaged, IFloatingPointIeee754<T>
@@ -178,7 +182,7 @@ internal static unsafe class SoftmaxKernels
             }
     }
 
-    private static void Grad<T, F>(long outer, long n, long inner, T* g, T* y, T* gx)
+    private static void Grad<T, F>(long outer, long n, long inner, T* g, T* y, T* gx, T tau)
         where T : unmanaged, IFloatingPointIeee754<T>
         where F : struct, ITerm<T>, IRule<T>
     {
@@ -187,7 +191,7 @@ internal static unsafe class SoftmaxKernels
             Chunks.For(Chunks.CeilDiv(outer, Vector512<T>.Count), n * Vector512<T>.Count * ExpCost / 4, (start, end) =>
             {
                 for (long r = start * Vector512<T>.Count; r < Math.Min(outer, end * Vector512<T>.Count); r += Vector512<T>.Count)
-                    GradShortLines<T, F>(n, outer - r, g + r * n, y + r * n, gx + r * n);
+                    GradShortLines<T, F>(n, outer - r, g + r * n, y + r * n, gx + r * n, tau);
             });
             return;
         }
@@ -196,7 +200,7 @@ internal static unsafe class SoftmaxKernels
             Chunks.For(outer, n * ExpCost, (start, end) =>
             {
                 for (long r = start; r < end; r++)
-                    GradLine<T, F>(n, g + r * n, y + r * n, gx + r * n);
+                    GradLine<T, F>(n, g + r * n, y + r * n, gx + r * n, tau);
             });
             return;
         }
@@ -206,24 +210,24 @@ internal static unsafe class SoftmaxKernels
             for (long i = start; i < end; i++)
             {
                 long at = i / tiles * n * inner + i % tiles * width;
-                GradTile<T, F>(n, inner, inner - i % tiles * width, g + at, y + at, gx + at);
+                GradTile<T, F>(n, inner, inner - i % tiles * width, g + at, y + at, gx + at, tau);
             }
         });
     }
 
-    private static void GradLine<T, F>(long n, T* g, T* y, T* gx)
+    private static void GradLine<T, F>(long n, T* g, T* y, T* gx, T tau)
         where T : unmanaged, IFloatingPointIeee754<T>
         where F : struct, ITerm<T>, IRule<T>
     {
-        var sum = Vector512.Create(Lanes.Sum<T, F>(g, y, g, n, T.Zero));
+        Vector512<T> sum = Vector512.Create(Lanes.Sum<T, F>(g, y, g, n, T.Zero)), by = Vector512.Create(tau);
         for (long i = 0; i < n; i += Vector512<T>.Count)
         {
             long left = n - i;
-            Lanes.Put(F.Gradient(Lanes.At(g + i, left), Lanes.At(y + i, left), sum), gx + i, left);
+            Lanes.Put(F.Gradient(Lanes.At(g + i, left), Lanes.At(y + i, left), sum, by), gx + i, left);
         }
     }
 
-    private static void GradShortLines<T, F>(long n, long left, T* g, T* y, T* gx)
+    private static void GradShortLines<T, F>(long n, long left, T* g, T* y, T* gx, T tau)
         where T : unmanaged, IFloatingPointIeee754<T>
         where F : struct, ITerm<T>, IRule<T>
     {
@@ -232,11 +236,11 @@ internal static unsafe class SoftmaxKernels
         left = Math.Min(left, width);
         Turn(g, left, n, 1, n, a, width, 1);
         Turn(y, left, n, 1, n, b, width, 1);
-        GradTile<T, F>(n, width, left, a, b, c);
+        GradTile<T, F>(n, width, left, a, b, c, tau);
         Turn(c, left, n, width, 1, gx, 1, n);
     }
 
-    private static void GradTile<T, F>(long n, long inner, long left, T* g, T* y, T* gx)
+    private static void GradTile<T, F>(long n, long inner, long left, T* g, T* y, T* gx, T tau)
         where T : unmanaged, IFloatingPointIeee754<T>
         where F : struct, ITerm<T>, IRule<T>
     {
@@ -247,9 +251,9 @@ internal static unsafe class SoftmaxKernels
             var gi = Lanes.At(g + at, left);
             lanes[i & (Lanes.Count - 1)] += F.Of(gi, Lanes.At(y + at, left), gi, gi);
         }
-        var sum = Lanes.Tree(lanes);
+        Vector512<T> sum = Lanes.Tree(lanes), by = Vector512.Create(tau);
         for (long i = 0, at = 0; i < n; i++, at += inner)
-            Lanes.Put(F.Gradient(Lanes.At(g + at, left), Lanes.At(y + at, left), sum), gx + at, left);
+            Lanes.Put(F.Gradient(Lanes.At(g + at, left), Lanes.At(y + at, left), sum, by), gx + at, left);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -259,20 +263,27 @@ internal static unsafe class SoftmaxKernels
     /// <summary>A gradient that needs one sum per line, of the terms that <see cref="ITerm{T}"/> makes from g and y.</summary>
     private interface IRule<T> where T : unmanaged
     {
-        static abstract Vector512<T> Gradient(Vector512<T> g, Vector512<T> y, Vector512<T> sum);
+        static abstract Vector512<T> Gradient(Vector512<T> g, Vector512<T> y, Vector512<T> sum, Vector512<T> tau);
     }
 
     private readonly struct SoftmaxRule<T> : ITerm<T>, IRule<T> where T : unmanaged
     {
         public static Vector512<T> Of(Vector512<T> a, Vector512<T> b, Vector512<T> c, Vector512<T> k) => a * b;
 
-        public static Vector512<T> Gradient(Vector512<T> g, Vector512<T> y, Vector512<T> sum) => y * (g - sum);
+        public static Vector512<T> Gradient(Vector512<T> g, Vector512<T> y, Vector512<T> sum, Vector512<T> tau) => y * (g - sum);
+    }
+
+    private readonly struct TemperedRule<T> : ITerm<T>, IRule<T> where T : unmanaged
+    {
+        public static Vector512<T> Of(Vector512<T> a, Vector512<T> b, Vector512<T> c, Vector512<T> k) => a * b;
+
+        public static Vector512<T> Gradient(Vector512<T> g, Vector512<T> y, Vector512<T> sum, Vector512<T> tau) => y * (g - sum) / tau;
     }
 
     private readonly struct LogSoftmaxRule<T> : ITerm<T>, IRule<T> where T : unmanaged
     {
         public static Vector512<T> Of(Vector512<T> a, Vector512<T> b, Vector512<T> c, Vector512<T> k) => a;
 
-        public static Vector512<T> Gradient(Vector512<T> g, Vector512<T> y, Vector512<T> sum) => g - MathFn.Exp(y) * sum;
+        public static Vector512<T> Gradient(Vector512<T> g, Vector512<T> y, Vector512<T> sum, Vector512<T> tau) => g - MathFn.Exp(y) * sum;
     }
 }

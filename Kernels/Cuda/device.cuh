@@ -82,6 +82,31 @@ template <class V> __device__ __forceinline__ void nat_store4(V* p, int i, int m
         p[i + j] = v.at[j];
 }
 
+// Sixteen bytes, the most that one thread moves at a time; from p on if it lies at a multiple of them, else element by element.
+#define NAT_WIDE ((int)(16 / sizeof(T)))
+typedef nat_pack<T, NAT_WIDE> Wide;
+__device__ __forceinline__ Wide nat_load_wide(const T* p)
+{
+    if (nat_is_packed<T, NAT_WIDE>(p))
+        return *(const Wide*)p;
+    Wide v;
+#pragma unroll
+    for (int j = 0; j < NAT_WIDE; j++)
+        v.at[j] = p[j];
+    return v;
+}
+__device__ __forceinline__ void nat_store_wide(T* p, const Wide& v)
+{
+    if (nat_is_packed<T, NAT_WIDE>(p))
+    {
+        *(Wide*)p = v;
+        return;
+    }
+#pragma unroll
+    for (int j = 0; j < NAT_WIDE; j++)
+        p[j] = v.at[j];
+}
+
 // The combination of one value per thread of the block, in a fixed tree: lanes of a warp by halves, then warps by halves. Every thread gets the
 // result. All NAT_THREADS threads must call it.
 template <class V, class Combine> __device__ V nat_block_reduce(V v, Combine combine)
@@ -119,22 +144,22 @@ __device__ __forceinline__ int nat_team(Team t)
     return (((int)blockIdx.x * NAT_THREADS + i) >> t.high << t.low) + (i & ((1 << t.low) - 1));
 }
 
-static __device__ __forceinline__ T* nat_team_room()
+template <class V> static __device__ __forceinline__ V* nat_team_room()
 {
-    NAT_SHARED T room[NAT_THREADS];
+    NAT_SHARED V room[NAT_THREADS];
     return room;
 }
 
 // The combination of one value per member, in a fixed tree: by halves within a warp, then warp after warp. Every member gets the result. All threads of
 // the block must call it, those of teams without work too. Combine is commutative.
-template <class Combine> __device__ __forceinline__ T nat_team_reduce(T v, Team t, Combine combine)
+template <class V, class Combine> __device__ __forceinline__ V nat_team_reduce(V v, Team t, Combine combine)
 {
     for (int o = 1 << min(t.high, 5) >> 1; o >= 1 << t.low; o >>= 1)
         v = combine(v, __shfl_xor_sync(0xffffffffu, v, o));
     if (t.high <= 5)
         return v;
     // One value per team and warp is left; members stand `stride` apart.
-    T* room = nat_team_room();
+    V* room = nat_team_room<V>();
     int stride = 1 << max(t.low, 5), first = (int)threadIdx.x >> t.high << t.high | ((int)threadIdx.x & (stride - 1));
     __syncthreads(); // whoever still reads the last result
     room[threadIdx.x] = v;

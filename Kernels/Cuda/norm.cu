@@ -1,90 +1,7 @@
-// Normalisation of x [batch, channels, length] by the mean and the deviation of each channel, its gradient and the gradient of that; and the sums per
-// weight of row normalisation, where x reads the same with weights for channels. The formulas are derived in NormKernels.cs and RowNormKernels.cs.
-// s = 1 / sqrt(variance + eps), xh = (x - mean) s.
-
-struct NormArgs
-{
-    T *y, *second;                // forward: y; gradient: gx; second gradient: dgy and dx
-    T *mean, *variance, *inv_std; // written by forward, read by the gradients
-    T *gw, *gb;                   // second gradient: dw is gw
-    T *partial;                   // sums of chunks
-    const T *x, *g, *v, *w, *b, *u, *t;
-    const T *mean_v, *mean_vx;    // sums per weight of the second gradient: mean of v and of v xh, per row
-    double eps;
-    int batch, channels, length;
-    int per_row, period; // sums per weight: weights of a row, rows of a sample
-    int chunk, chunks; // elements of a channel that one team walks, and how many such there are
-    Team team;
-};
-
-__device__ __forceinline__ T nat_or(const T* p, int i, T otherwise) { return p ? p[i] : otherwise; }
-
-__device__ __forceinline__ T nat_inv_std(T variance, const NormArgs& s) { return T(1) / sqrt(variance + (T)s.eps); }
-
-// ---- sums over channels, then one pass
-
-// The channel of this thread's team and its chunk. A team beyond the last channel stands at channel 0 with no elements.
-struct Channel
-{
-    int c, begin, end, elements, rank, size;
-    bool exists, leads;
-
-    __device__ __forceinline__ Channel(const NormArgs& s)
-    {
-        c = nat_team(s.team);
-        exists = c < s.channels;
-        c = exists ? c : 0;
-        rank = nat_team_rank(s.team);
-        size = nat_team_size(s.team);
-        elements = s.batch * s.length;
-        begin = (int)blockIdx.y * s.chunk;
-        end = exists ? min(begin + s.chunk, elements) : begin;
-        leads = exists && rank == 0;
-    }
-
-    __device__ __forceinline__ int count(const NormArgs& s, int chunk) const { return min(s.chunk, elements - chunk * s.chunk); }
-};
-
-// A thread's elements of its chunk: every size-th. Positions are stepped, because two divisions for each would cost more than reading it.
-struct Walk
-{
-    int e, end, step, l, length, skip, sample, samples;
-    unsigned at, hop, turn;
-
-    __device__ __forceinline__ Walk(const NormArgs& s, const Channel& k)
-    {
-        e = k.begin + k.rank;
-        end = k.end;
-        step = k.size;
-        length = s.length;
-        sample = e / length;
-        l = e - sample * length;
-        at = ((unsigned)sample * s.channels + k.c) * length + l;
-        samples = step / length;
-        skip = step - samples * length;
-        hop = (unsigned)samples * s.channels * length + skip;
-        turn = (unsigned)(s.channels - 1) * length;
-    }
-
-    __device__ __forceinline__ bool more() const { return e < end; }
-
-    __device__ __forceinline__ void next()
-    {
-        e += step;
-        at += hop;
-        l += skip;
-        sample += samples;
-        if (l >= length)
-        {
-            l -= length;
-            at += turn;
-            sample++;
-        }
-    }
-};
+// Normalisation per channel, its gradient and the gradient of that; and the sums per weight of row normalisation. norm.cuh says how they are walked.
 
 // An operation has N sums per channel: gather takes them from this thread's chunk, merge from all chunks; its constructor makes coefficients of them,
-// finish writes what there is per channel, apply the elements.
+// finish writes what there is per channel; apply computes the elements of to() from those of from(), if there are any.
 
 // Sums that are those of the chunks added up.
 template <int Count> struct Added
@@ -107,17 +24,18 @@ template <int Count> struct Added
 // cancels when the mean is large.
 struct ChannelForward
 {
-    enum { N = 2 };
+    enum { N = 2, OUT = 1 };
     T mean, variance, inv_std, k, constant;
+
+    static __device__ __forceinline__ From<1> from(const NormArgs& s) { return {{s.x}}; }
+    static __device__ __forceinline__ To<1> to(const NormArgs& s) { return {{s.y}}; }
 
     static __device__ __forceinline__ void gather(const NormArgs& s, const Channel& k, T* sums)
     {
         T sum = T(0), spread = T(0);
-        for (Walk i(s, k); i.more(); i.next())
-            sum += s.x[i.at];
+        nat_each(s, k, from(s), [&](const T* v, int) { sum += v[0]; });
         T mean = nat_team_reduce(sum, s.team, NatSum()) / T(k.end - k.begin);
-        for (Walk i(s, k); i.more(); i.next())
-            spread += (s.x[i.at] - mean) * (s.x[i.at] - mean);
+        nat_each(s, k, from(s), [&](const T* v, int) { spread += (v[0] - mean) * (v[0] - mean); });
         sums[0] = mean;
         sums[1] = nat_team_reduce(spread, s.team, NatSum());
     }
@@ -153,21 +71,24 @@ struct ChannelForward
         s.inv_std[c] = inv_std;
     }
 
-    __device__ __forceinline__ void apply(const NormArgs& s, unsigned at) const { s.y[at] = k * (s.x[at] - mean) + constant; }
+    __device__ __forceinline__ void apply(const T* v, T* y) const { y[0] = k * (v[0] - mean) + constant; }
 };
 
 struct ChannelGrad : Added<2>
 {
+    enum { OUT = 1 };
     T mean, gw, gb, kp, kx, constant;
+
+    static __device__ __forceinline__ From<2> from(const NormArgs& s) { return {{s.g, s.x}}; }
+    static __device__ __forceinline__ To<1> to(const NormArgs& s) { return {{s.y}}; }
 
     static __device__ __forceinline__ void gather(const NormArgs& s, const Channel& k, T* sums)
     {
         T g = T(0), gx = T(0), mean = s.mean[k.c];
-        for (Walk i(s, k); i.more(); i.next())
-        {
-            g += s.g[i.at];
-            gx += s.g[i.at] * (s.x[i.at] - mean);
-        }
+        nat_each(s, k, from(s), [&](const T* v, int) {
+            g += v[0];
+            gx += v[0] * (v[1] - mean);
+        });
         sums[0] = nat_team_reduce(g, s.team, NatSum());
         sums[1] = nat_team_reduce(gx, s.team, NatSum());
     }
@@ -189,25 +110,28 @@ struct ChannelGrad : Added<2>
         s.gb[c] = gb;
     }
 
-    __device__ __forceinline__ void apply(const NormArgs& s, unsigned at) const { s.y[at] = kp * s.g[at] + kx * (s.x[at] - mean) + constant; }
+    __device__ __forceinline__ void apply(const T* v, T* y) const { y[0] = kp * v[0] + kx * (v[1] - mean) + constant; }
 };
 
 struct ChannelGradGrad : Added<5>
 {
+    enum { OUT = 2 };
     T mean, dw, gp, gx, gc, xp, xq, xx, xc; // coefficients of dgy, then of dx
+
+    static __device__ __forceinline__ From<3> from(const NormArgs& s) { return {{s.g, s.v, s.x}}; }
+    static __device__ __forceinline__ To<2> to(const NormArgs& s) { return {{s.y, s.second}}; }
 
     static __device__ __forceinline__ void gather(const NormArgs& s, const Channel& k, T* sums)
     {
         T sum[N] = {T(0), T(0), T(0), T(0), T(0)}, mean = s.mean[k.c];
-        for (Walk i(s, k); i.more(); i.next())
-        {
-            T g = s.g[i.at], v = s.v[i.at], d = s.x[i.at] - mean;
+        nat_each(s, k, from(s), [&](const T* at, int) {
+            T g = at[0], v = at[1], d = at[2] - mean;
             sum[0] += g;
             sum[1] += g * d;
             sum[2] += v;
             sum[3] += v * d;
             sum[4] += v * g;
-        }
+        });
         for (int i = 0; i < N; i++)
             sums[i] = nat_team_reduce(sum[i], s.team, NatSum());
     }
@@ -230,11 +154,11 @@ struct ChannelGradGrad : Added<5>
 
     __device__ __forceinline__ void finish(const NormArgs& s, int c) const { s.gw[c] = dw; }
 
-    __device__ __forceinline__ void apply(const NormArgs& s, unsigned at) const
+    __device__ __forceinline__ void apply(const T* at, T* y) const
     {
-        T v = s.v[at], d = s.x[at] - mean;
-        s.y[at] = gp * v + gx * d + gc;
-        s.second[at] = xp * v + xq * s.g[at] + xx * d + xc;
+        T v = at[1], d = at[2] - mean;
+        y[0] = gp * v + gx * d + gc;
+        y[1] = xp * v + xq * at[0] + xx * d + xc;
     }
 };
 
@@ -244,17 +168,17 @@ __device__ __forceinline__ int nat_row(const NormArgs& s, int c, int sample) { r
 // Rows: gw = sum of g xh, gb = sum of g, per weight.
 struct WeightGrad : Added<2>
 {
+    enum { OUT = 0 };
     T gw, gb;
 
     static __device__ __forceinline__ void gather(const NormArgs& s, const Channel& k, T* sums)
     {
         T gw = T(0), gb = T(0);
-        for (Walk i(s, k); i.more(); i.next())
-        {
-            int row = nat_row(s, k.c, i.sample);
-            gw += s.g[i.at] * ((s.x[i.at] - s.mean[row]) * s.inv_std[row]);
-            gb += s.g[i.at];
-        }
+        nat_each(s, k, From<2>{{s.g, s.x}}, [&](const T* v, int sample) {
+            int row = nat_row(s, k.c, sample);
+            gw += v[0] * ((v[1] - s.mean[row]) * s.inv_std[row]);
+            gb += v[0];
+        });
         sums[0] = nat_team_reduce(gw, s.team, NatSum());
         sums[1] = nat_team_reduce(gb, s.team, NatSum());
     }
@@ -270,32 +194,28 @@ struct WeightGrad : Added<2>
         s.gw[c] = gw;
         s.gb[c] = gb;
     }
-
-    __device__ __forceinline__ void apply(const NormArgs&, unsigned) const {}
 };
 
 // Rows: dw = sum of g s P(v), per weight.
 struct WeightGradGrad : Added<1>
 {
+    enum { OUT = 0 };
     T dw;
 
     static __device__ __forceinline__ void gather(const NormArgs& s, const Channel& k, T* sums)
     {
         T dw = T(0);
-        for (Walk i(s, k); i.more(); i.next())
-        {
-            int row = nat_row(s, k.c, i.sample);
-            T d = s.inv_std[row], xh = (s.x[i.at] - s.mean[row]) * d;
-            dw += s.g[i.at] * (d * (s.v[i.at] - s.mean_v[row] - xh * s.mean_vx[row]));
-        }
+        nat_each(s, k, From<3>{{s.g, s.v, s.x}}, [&](const T* v, int sample) {
+            int row = nat_row(s, k.c, sample);
+            T d = s.inv_std[row], xh = (v[2] - s.mean[row]) * d;
+            dw += v[0] * (d * (v[1] - s.mean_v[row] - xh * s.mean_vx[row]));
+        });
         sums[0] = nat_team_reduce(dw, s.team, NatSum());
     }
 
     __device__ __forceinline__ WeightGradGrad(const NormArgs&, const Channel&, const T* sums) { dw = sums[0]; }
 
     __device__ __forceinline__ void finish(const NormArgs& s, int c) const { s.gw[c] = dw; }
-
-    __device__ __forceinline__ void apply(const NormArgs&, unsigned) const {}
 };
 
 template <class Op> __device__ __forceinline__ void nat_apply(const NormArgs& s, const Channel& k, const T* sums)
@@ -303,8 +223,8 @@ template <class Op> __device__ __forceinline__ void nat_apply(const NormArgs& s,
     Op op(s, k, sums);
     if (k.leads && blockIdx.y == 0)
         op.finish(s, k.c);
-    for (Walk i(s, k); i.more(); i.next())
-        op.apply(s, i.at);
+    if constexpr (Op::OUT > 0)
+        nat_map(s, k, Op::from(s), Op::to(s), [&](const T* v, T* y) { op.apply(v, y); });
 }
 
 // A channel that is one chunk: everything at once.

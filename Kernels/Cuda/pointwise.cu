@@ -32,18 +32,15 @@ struct PointwiseStrided
         }                                                                                          \
     };
 
-// Sixteen bytes, the most that one thread loads or stores at a time.
-typedef nat_pack<T, 16 / sizeof(T)> Sixteen;
-
 __device__ __forceinline__ T nat_at(const T* x, int step, int i) { return x ? x[i * step] : T(0); }
 
-__device__ __forceinline__ Sixteen nat_sixteen(const T* x, int step, int i)
+__device__ __forceinline__ Wide nat_sixteen(const T* x, int step, int i)
 {
-    Sixteen r;
+    Wide r;
     if (step)
-        return ((const Sixteen*)x)[i];
+        return ((const Wide*)x)[i];
 #pragma unroll
-    for (int k = 0; k < (int)(16 / sizeof(T)); k++)
+    for (int k = 0; k < NAT_WIDE; k++)
         r.at[k] = x ? *x : T(0);
     return r;
 }
@@ -53,14 +50,14 @@ __device__ __forceinline__ Sixteen nat_sixteen(const T* x, int step, int i)
 template <class F> __device__ __forceinline__ void nat_dense(const PointwiseDense& s)
 {
     T p = (T)s.p, q = (T)s.q;
-    const int width = 16 / sizeof(T);
+    const int width = NAT_WIDE;
     for (int i = nat_first(); i < s.n_packed / width; i += nat_step())
     {
-        Sixteen a = nat_sixteen(s.a, s.step_a, i), b = nat_sixteen(s.b, s.step_b, i), c = nat_sixteen(s.c, s.step_c, i), y;
+        Wide a = nat_sixteen(s.a, s.step_a, i), b = nat_sixteen(s.b, s.step_b, i), c = nat_sixteen(s.c, s.step_c, i), y;
 #pragma unroll
         for (int k = 0; k < width; k++)
             y.at[k] = F::at(a.at[k], b.at[k], c.at[k], p, q);
-        ((Sixteen*)s.y)[i] = y;
+        ((Wide*)s.y)[i] = y;
     }
     for (int i = s.n_packed + nat_first(); i < s.n; i += nat_step())
         s.y[i] = F::at(s.a[i * s.step_a], nat_at(s.b, s.step_b, i), nat_at(s.c, s.step_c, i), p, q);

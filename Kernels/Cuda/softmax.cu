@@ -10,56 +10,12 @@ struct SoftmaxArgs
     Team team;
 };
 
-// Either operand when one is NaN: the sum of exponentials that follows carries it.
-struct Larger
-{
-    __device__ __forceinline__ T operator()(T a, T b) const { return a > b ? a : b; }
-};
-
-// This thread's part of its team's line: elements first, first + step, ... below n. A team without a line has n = 0, and walks with the others to every
-// reduction.
-struct Line
-{
-    int base, inner, first, step, n, number;
-    bool exists;
-
-    __device__ __forceinline__ Line(Team team, int lines, int count, int distance)
-    {
-        inner = distance;
-        number = nat_team(team);
-        first = nat_team_rank(team);
-        step = nat_team_size(team);
-        exists = number < lines;
-        n = exists ? count : 0;
-        base = exists ? number / inner * count * inner + number % inner : 0;
-    }
-
-    __device__ __forceinline__ int at(int i) const { return base + i * inner; }
-};
-
-__device__ __forceinline__ T nat_line_max(const T* x, const Line& l, Team team)
-{
-    T max = -nat_inf<T>();
-    for (int i = l.first; i < l.n; i += l.step)
-        max = Larger()(max, x[l.at(i)]);
-    return nat_team_reduce(max, team, Larger());
-}
-
-__device__ __forceinline__ T nat_line_sum_exp(const T* x, T shift, const Line& l, Team team)
-{
-    T sum = T(0);
-    for (int i = l.first; i < l.n; i += l.step)
-        sum += nat_exp(x[l.at(i)] - shift);
-    return nat_team_reduce(sum, team, NatSum());
-}
-
 // out = exp(a) / sum of exp(a).
 KERNEL_SYNC(softmax_forward, SoftmaxArgs)
 {
     Line l(args.team, args.lines, args.n, args.inner);
     T max = nat_line_max(args.a, l, args.team), sum = nat_line_sum_exp(args.a, max, l, args.team);
-    for (int i = l.first; i < l.n; i += l.step)
-        args.out[l.at(i)] = nat_exp(args.a[l.at(i)] - max) / sum;
+    l.map(args.out, args.a, [&](T a, int) { return nat_exp(a - max) / sum; });
 }
 
 // out = a - log(sum of exp(a)).
@@ -67,8 +23,7 @@ KERNEL_SYNC(softmax_log_forward, SoftmaxArgs)
 {
     Line l(args.team, args.lines, args.n, args.inner);
     T max = nat_line_max(args.a, l, args.team), log = nat_log(nat_line_sum_exp(args.a, max, l, args.team));
-    for (int i = l.first; i < l.n; i += l.step)
-        args.out[l.at(i)] = args.a[l.at(i)] - max - log;
+    l.map(args.out, args.a, [&](T a, int) { return a - max - log; });
 }
 
 // out [lines] = log(sum of exp(a)).
@@ -79,7 +34,7 @@ KERNEL_SYNC(softmax_logsumexp, SoftmaxArgs)
     // An infinite maximum is its own answer, or NaN's: subtracting it would only make NaN.
     T shift = nat_abs(max) < nat_inf<T>() ? max : T(0);
     T sum = nat_line_sum_exp(args.a, shift, l, args.team);
-    if (l.exists && l.first == 0)
+    if (l.leads())
         args.out[l.number] = shift + nat_log(sum);
 }
 
@@ -88,11 +43,9 @@ KERNEL_SYNC(softmax_grad, SoftmaxArgs)
 {
     Line l(args.team, args.lines, args.n, args.inner);
     T sum = T(0);
-    for (int i = l.first; i < l.n; i += l.step)
-        sum += args.a[l.at(i)] * args.b[l.at(i)];
+    l.each(args.a, args.b, [&](T g, T y, int) { sum += g * y; });
     sum = nat_team_reduce(sum, args.team, NatSum());
-    for (int i = l.first; i < l.n; i += l.step)
-        args.out[l.at(i)] = args.b[l.at(i)] * (args.a[l.at(i)] - sum);
+    l.map(args.out, args.a, args.b, [&](T g, T y, int) { return y * (g - sum); });
 }
 
 // From g = a and the output y = b of log-softmax: out = g - exp(y) sum of g.
@@ -100,11 +53,59 @@ KERNEL_SYNC(softmax_log_grad, SoftmaxArgs)
 {
     Line l(args.team, args.lines, args.n, args.inner);
     T sum = T(0);
-    for (int i = l.first; i < l.n; i += l.step)
-        sum += args.a[l.at(i)];
+    l.each(args.a, [&](T g, int) { sum += g; });
     sum = nat_team_reduce(sum, args.team, NatSum());
-    for (int i = l.first; i < l.n; i += l.step)
-        args.out[l.at(i)] = args.a[l.at(i)] - nat_exp(args.b[l.at(i)]) * sum;
+    l.map(args.out, args.a, args.b, [&](T g, T y, int) { return g - nat_exp(y) * sum; });
+}
+
+struct GumbelArgs
+{
+    T *out, *soft;
+    const T *a, *b;
+    double tau;
+    int lines, n, inner, hard;
+    Team team;
+};
+
+struct Smaller
+{
+    __device__ __forceinline__ int operator()(int a, int b) const { return a < b ? a : b; }
+};
+
+// From logits a and noise b: soft = softmax((a + b) / tau), and if hard out = the one-hot of its largest (the first of equals; of NaN only, the first).
+KERNEL_SYNC(softmax_gumbel, GumbelArgs)
+{
+    Line l(args.team, args.lines, args.n, args.inner);
+    T tau = (T)args.tau, max = -nat_inf<T>(), sum = T(0);
+    l.each(args.a, args.b, [&](T a, T b, int) { max = Larger()(max, (a + b) / tau); });
+    max = nat_team_reduce(max, args.team, Larger());
+    l.each(args.a, args.b, [&](T a, T b, int) { sum += nat_exp((a + b) / tau - max); });
+    sum = nat_team_reduce(sum, args.team, NatSum());
+    T most = -nat_inf<T>();
+    l.map(args.soft, args.a, args.b, [&](T a, T b, int) {
+        T y = nat_exp((a + b) / tau - max) / sum;
+        most = Larger()(most, y);
+        return y;
+    });
+    if (!args.hard)
+        return;
+    most = nat_team_reduce(most, args.team, Larger());
+    // Each thread reads what it wrote itself.
+    int best = args.n;
+    l.each(args.soft, [&](T y, int i) { best = y == most ? min(best, i) : best; });
+    best = nat_team_reduce(best, args.team, Smaller());
+    best = best == args.n ? 0 : best;
+    l.map(args.out, args.soft, [&](T, int i) { return i == best ? T(1) : T(0); });
+}
+
+// From g = a and soft = b: out = soft (g - sum of g soft) / tau.
+KERNEL_SYNC(softmax_gumbel_grad, GumbelArgs)
+{
+    Line l(args.team, args.lines, args.n, args.inner);
+    T sum = T(0), tau = (T)args.tau;
+    l.each(args.a, args.b, [&](T g, T y, int) { sum += g * y; });
+    sum = nat_team_reduce(sum, args.team, NatSum());
+    l.map(args.out, args.a, args.b, [&](T g, T y, int) { return y * (g - sum) / tau; });
 }
 
 struct CrossEntropyArgs
@@ -126,11 +127,10 @@ KERNEL_SYNC(softmax_cross_entropy, CrossEntropyArgs)
     T smoothing = (T)args.smoothing;
     if (smoothing != T(0))
     {
-        for (int i = l.first; i < l.n; i += l.step)
-            mean += args.x[l.at(i)] - max;
+        l.each(args.x, [&](T x, int) { mean += x - max; });
         mean = nat_team_reduce(mean, args.team, NatSum()) / T(args.classes);
     }
-    if (!l.exists || l.first != 0)
+    if (!l.leads())
         return;
     long long target = args.targets[l.number];
     T loss = nat_nan<T>();
@@ -155,11 +155,10 @@ KERNEL_SYNC(softmax_cross_entropy_grad, CrossEntropyArgs)
     long long target = args.targets[l.number];
     bool counts = target >= 0 && target < args.classes && target != args.ignored;
     T otherwise = target == args.ignored ? T(0) : nat_nan<T>(), smoothing = (T)args.smoothing, spread = smoothing / T(args.classes), scale = args.scale[l.number];
-    for (int i = l.first; i < l.n; i += l.step)
-    {
+    l.map(args.out, args.x, [&](T x, int i) {
         T less = i == target ? T(1) - smoothing + spread : spread;
-        args.out[l.at(i)] = counts ? (nat_exp(args.x[l.at(i)] - max) / sum - less) * scale : otherwise;
-    }
+        return counts ? (nat_exp(x - max) / sum - less) * scale : otherwise;
+    });
 }
 
 struct MeanArgs

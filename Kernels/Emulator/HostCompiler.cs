@@ -12,12 +12,15 @@ namespace Native;
 internal sealed class HostCompiler(KernelCache cache) : IKernelCompiler
 {
     // -ffp-contract=off, as NVRTC's --fmad=false: a product and a sum stay two operations, on every device. -fwrapv: indices wrap as on a GPU.
-    // GNU's own linker: the script below is in its language.
+    // -fdata-sections and GNU's own linker: the script that gathers shared memory goes by names of sections, and is in its language.
     private static readonly string[] Fixed =
     [
-        "-x", "c++", "-std=c++17", "-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-fwrapv", "-Wall", "-Wextra", "-Werror",
-        "-Wno-unknown-pragmas", "-Wno-unused-function", "-Wno-unused-parameter", "-fuse-ld=bfd",
+        "-x", "c++", "-std=c++17", "-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-fwrapv", "-fdata-sections", "-Wall", "-Wextra", "-Werror",
+        "-Wno-unknown-pragmas", "-Wno-unused-function", "-Wno-unused-parameter", "-fsanitize=alignment", "-fuse-ld=bfd",
     ];
+
+    // Without those that g++ adds for -fsanitize: the shim has what is called.
+    private static readonly string[] Libraries = ["-nodefaultlibs", "-lstdc++", "-lm", "-lgcc_s", "-lgcc", "-lc"];
 
     // fma as one instruction where the processor has it; in software the bits are the same and the time is not.
     private static readonly string[] Options = Fma.IsSupported ? [.. Fixed, "-march=x86-64-v3"] : Fixed;
@@ -42,7 +45,7 @@ internal sealed class HostCompiler(KernelCache cache) : IKernelCompiler
         {
             string linking = Path.Combine(folder, "shared_memory.ld"), library = Path.Combine(folder, "library.so");
             File.WriteAllText(linking, script);
-            Run([.. Options, "-", "-o", library, $"-Wl,-T,{linking}"], text, name);
+            Run([.. Options, "-", "-o", library, $"-Wl,-T,{linking}", .. Libraries], text, name);
             return File.ReadAllBytes(library);
         }
         finally

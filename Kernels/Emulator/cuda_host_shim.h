@@ -3,6 +3,7 @@
 // own and switches between them at every barrier and shuffle; a barrier that not all threads reach is reported, as is a shuffle not all lanes join.
 // Not thread-safe: the caller runs one kernel of a library at a time.
 #include <cmath>
+#include <csetjmp>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -270,8 +271,31 @@ static void mma_tf32(float (&d)[4], const float (&a)[4], const float (&b)[2], co
 namespace nat
 {
 static const char* trapped;
+static bool fibered;
+static jmp_buf outside; // where a kernel without barriers was called from
 }
 #define __trap() (void)(nat::trapped = "the kernel stopped itself (__trap), at " NAT_HERE)
+
+// A GPU refuses an address that is no multiple of what is read or written there; a host's processor does not. The compiler asks at every access
+// (-fsanitize=alignment) and calls this when it is not; the layout of what it passes is the compiler's.
+struct nat_misaligned
+{
+    const char* file;
+    unsigned line, column;
+    const void* type;
+    unsigned char log_alignment, kind;
+};
+extern "C" __attribute__((visibility("hidden"))) void __ubsan_handle_type_mismatch_v1(nat_misaligned* at, void*)
+{
+    static char text[200];
+    snprintf(text, sizeof text, "an access whose address is no multiple of %d, at %s:%u", 1 << at->log_alignment, at->file, at->line);
+    nat::trapped = text;
+    // The access would end the process: its thread goes no further.
+    if (!nat::fibered)
+        longjmp(nat::outside, 1);
+    nat::fibers[nat::current].state = nat::Done;
+    nat::leave(nat::fibers[nat::current]);
+}
 
 static inline int atomicAdd(int* p, int v) { int o = *p; *p += v; return o; }
 static inline int atomicMin(int* p, int v) { int o = *p; if (v < o) *p = v; return o; }
@@ -280,26 +304,15 @@ static inline int atomicMax(int* p, int v) { int o = *p; if (v > o) *p = v; retu
 extern "C" char __start_nat_shared[] __attribute__((weak, visibility("hidden")));
 extern "C" char __stop_nat_shared[] __attribute__((weak, visibility("hidden")));
 
-static void nat_run(nat_launch* l, void (*kernel)(const void*), bool sync)
+static void nat_run_blocks(nat_launch* l, void (*kernel)(const void*))
 {
-    gridDim = {l->grid[0], l->grid[1], l->grid[2]};
-    blockDim = {l->block, 1, 1};
     int n = (int)l->block;
-    nat::body = kernel;
-    nat::arguments = l->arguments;
-    nat::order = l->reversed;
-    l->error = nullptr;
-    nat::trapped = nullptr;
-    if (sync && (int)nat::fibers.size() < n)
-        nat::fibers.resize(n);
-    for (int i = 0; sync && i < n; i++)
-        nat::fibers[i].at = {(unsigned)i, 0, 0};
     unsigned long long blocks = (unsigned long long)gridDim.x * gridDim.y * gridDim.z;
     for (unsigned long long b = 0; b < blocks; b++)
     {
         unsigned long long at = l->reversed ? blocks - 1 - b : b;
         blockIdx = {(unsigned)(at % gridDim.x), (unsigned)(at / gridDim.x % gridDim.y), (unsigned)(at / gridDim.x / gridDim.y)};
-        if (sync)
+        if (nat::fibered)
         {
             if (__start_nat_shared)
                 memset(__start_nat_shared, 0xFF, __stop_nat_shared - __start_nat_shared);
@@ -313,7 +326,26 @@ static void nat_run(nat_launch* l, void (*kernel)(const void*), bool sync)
             kernel(l->arguments);
         }
     }
-    l->error = nat::trapped;
+}
+
+static void nat_run(nat_launch* l, void (*kernel)(const void*), bool sync)
+{
+    gridDim = {l->grid[0], l->grid[1], l->grid[2]};
+    blockDim = {l->block, 1, 1};
+    nat::body = kernel;
+    nat::arguments = l->arguments;
+    nat::order = l->reversed;
+    nat::fibered = sync;
+    l->error = nullptr;
+    nat::trapped = nullptr;
+    if (sync && nat::fibers.size() < l->block)
+        nat::fibers.resize(l->block);
+    for (unsigned i = 0; sync && i < l->block; i++)
+        nat::fibers[i].at = {i, 0, 0};
+    if (setjmp(nat::outside) == 0)
+        nat_run_blocks(l, kernel);
+    if (nat::trapped)
+        l->error = nat::trapped;
 }
 
 #define NAT_KERNEL(name, Args, sync)                                                                              \

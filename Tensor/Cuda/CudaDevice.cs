@@ -31,7 +31,8 @@ internal sealed class CudaDevice
     private CudaException? _lost;
     private int _states;
 
-    private CudaDevice(Device device, ICudaDriver driver, object backend)
+    /// <summary>An opening of a device that is nobody else's; <see cref="Open"/> has the one that all share.</summary>
+    public CudaDevice(Device device, ICudaDriver driver, object backend)
     {
         Device = device;
         Driver = driver;
@@ -80,6 +81,8 @@ internal sealed class CudaDevice
             var (driver, backend) = Make(device);
             opened = new CudaDevice(device, driver, backend);
             Opened.Add(device.Name, opened);
+            DebugLines.Print(1, $"{device}: {opened.Facts.Name}, {opened.Facts.Arch}, {opened.Facts.Multiprocessors} multiprocessors, {opened.Facts.Memory >> 20} MiB, "
+                + $"driver of CUDA {Native.Driver.VersionText(opened.Facts.DriverVersion)}, {driver.Source}");
             return opened;
         }
     }

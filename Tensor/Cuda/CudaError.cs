@@ -53,12 +53,13 @@ internal static class CudaError
     {
         var (name, text) = device.Driver.Describe(result);
         string error = $"{name} ({(int)result}): {text.TrimEnd('.')}", site = CallSite.Find();
+        string within = Ambient.Current.Differentiating is { } node ? $" in the backward pass of {node.Name}" : "";
         var all = launches?.Texts ?? [];
         bool pinned = Env.Sync.Value && all.Count > 0;
         List<string> story =
         [
-            pinned ? $"{device.Device}: {all[0]} failed: {error}{(site.Length > 0 ? $"; launched at {site}" : "")}."
-                : $"{device.Device}: {what}: {error}; {(all.Count > 0 ? $"first seen after {launches!.Latest}" : "this thread has launched nothing")}{(site.Length > 0 ? $", at {site}" : "")}.",
+            pinned ? $"{device.Device}: {all[0]} failed: {error}{(site.Length > 0 ? $"; launched{within} at {site}" : "")}."
+                : $"{device.Device}: {what}: {error}; {(all.Count > 0 ? $"first seen after {launches!.Latest}" : "this thread has launched nothing")}{(site.Length > 0 ? $", at {site}" : "")}{within}.",
         ];
         if (threads > 1)
             story.Add($"{threads} threads have used the device: the launch may be another's.");

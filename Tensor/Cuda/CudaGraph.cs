@@ -11,7 +11,8 @@ namespace Native;
 /// Every <see cref="Replay"/> is one run of the body, to the bit: the first <c>warmup</c> run it as it stands, the next one records it, and from then on its kernels
 /// are launched at the same addresses. What the host contributes to a step is computed again before each replay, in the order of the recording: positions of
 /// generators, learning rates and counters of optimisers, and what <see cref="EachReplay"/> was given. Other work of the body on the host is not repeated,
-/// so that a body reads its inputs from tensors that live outside it, and its shapes and decisions must not depend on the step. On the cpu every replay runs the body.
+/// so that a body reads its inputs from tensors that live outside it, and its shapes and decisions must not depend on the step. On the cpu, and with NATIVE_SYNC=1,
+/// every replay runs the body.
 /// <para>A graph belongs to the thread that made it.</para>
 /// </summary>
 public sealed class CudaGraph : IDisposable
@@ -22,7 +23,7 @@ public sealed class CudaGraph : IDisposable
     private readonly Ambient _owner = Ambient.Current;
     private readonly CudaState? _state;
     private readonly CachingAllocator? _pool;
-    private readonly string _where, _ringName;
+    private readonly string _where, _title;
     private Tensor[] _outputs = [];
     private List<Tensor> _own = [];
     private GraphCapture? _capture;
@@ -38,7 +39,8 @@ public sealed class CudaGraph : IDisposable
     {
         if (warmup < 1)
             throw new UsageException($"graph '{name}': a body runs at least once before it is recorded, to make what it makes once; warmup = {warmup}.");
-        (_name, _body, _warmup, _where, _ringName) = (name, body, warmup, where, $"graph '{name}'");
+        (_name, _body, _warmup, _where) = (name, body, warmup, where);
+        _title = ToString();
         if (device.IsCpu)
             return;
         _state = _owner.Cuda(device);
@@ -91,8 +93,8 @@ public sealed class CudaGraph : IDisposable
             Run();
         else if (_executable != 0)
             Launch(fresh: false);
-        else if (_runs < _warmup)
-            WarmUp();
+        else if (_runs < _warmup || Env.Sync.Value)
+            WarmUp();   // With NATIVE_SYNC always: what a driver runs as a whole cannot be waited for kernel by kernel.
         else
             Record();
         _runs++;
@@ -204,7 +206,7 @@ public sealed class CudaGraph : IDisposable
         }
         cuda.MakeCurrent();
         _upload!.Send(_capture!.Values);
-        _state.Launches.Add(_ringName, null, default);
+        _state.Note(_title, null, default);
         cuda.Check(cuda.Driver.GraphLaunch(_executable, _state.Stream), $"launching graph '{_name}'");
         foreach (var storage in _written)
             storage.BumpVersion();
@@ -252,6 +254,7 @@ public sealed class CudaGraph : IDisposable
         _outputs = [];
     }
 
+    // Of a device that is lost there is nothing left to give back.
     private void Destroy(nint executable)
     {
         if (executable != 0 && _state!.Cuda.TryMakeCurrent())

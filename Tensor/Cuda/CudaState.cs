@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Native;
 
 /// <summary>
@@ -7,6 +9,7 @@ namespace Native;
 internal sealed unsafe class CudaState
 {
     private readonly Ambient _owner;
+    private nint _begin, _end;
 
     public CudaState(CudaDevice device, Ambient owner)
     {
@@ -29,22 +32,56 @@ internal sealed unsafe class CudaState
     /// <summary>The pool of what outlives every graph.</summary>
     public CachingAllocator Lasting { get; }
 
+    /// <summary>Whether this thread runs a body for a graph, warming up or recording.</summary>
+    public bool IsCapturing => _owner.Capture is not null;
+
+    /// <summary>Whether what this thread queues is recorded rather than run: it cannot be waited for.</summary>
+    public bool IsRecording => Recording is not null;
+
     private GraphCapture? Recording => _owner.Capture is { Recording: true } capture ? capture : null;
 
     /// <summary>What was queued last, for messages.</summary>
     public LaunchRing Launches { get; } = new();
 
-    /// <summary>Whether the host may neither read nor wait: the body of a graph runs, or the driver records what is queued.</summary>
-    public bool Capturing
+    /// <summary>Notes a kernel that is about to be queued; prints it at level 4 of NATIVE_DEBUG. Whether it was printed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool Note(string name, DType? dtype, in CudaGrid grid)
     {
-        get
+        if ((_owner.Watch & Watch.Launches) != 0)
+            return NoteAloud(name, dtype, grid);
+        Launches.Add(name, dtype, grid);
+        return false;
+    }
+
+    /// <summary>Runs work that queues on the stream, and waits for it: its time by the device's clock, or null where it was only recorded.</summary>
+    public TimeSpan? Time(Action work)
+    {
+        if (IsRecording)
         {
-            if (_owner.Capture is not null)
-                return true;
-            Cuda.MakeCurrent();
-            Cuda.Check(Cuda.Driver.StreamIsCapturing(Stream, out bool capturing), "asking for a capture");
-            return capturing;
+            work();
+            return null;
         }
+        Cuda.MakeCurrent();
+        var driver = Cuda.Driver;
+        if (_begin == 0)
+        {
+            Cuda.Check(driver.EventCreate(out _begin), "creating an event");
+            Cuda.Check(driver.EventCreate(out _end), "creating an event");
+        }
+        Cuda.Check(driver.EventRecord(_begin, Stream), "recording an event");
+        work();
+        Cuda.Check(driver.EventRecord(_end, Stream), "recording an event");
+        Cuda.Check(driver.EventSynchronize(_end), "waiting for an event");
+        Cuda.Check(driver.EventElapsedTime(out float milliseconds, _begin, _end), "reading an event");
+        return TimeSpan.FromMilliseconds(milliseconds);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool NoteAloud(string name, DType? dtype, in CudaGrid grid)
+    {
+        Launches.Add(name, dtype, grid, CallSite.Find());
+        DebugLines.Print(4, $"  {(IsRecording ? "record" : "launch")} {Launches.LatestWithOperands}");
+        return true;
     }
 
     /// <summary>What the assembly above keeps with a stream: its handle of matrix products.</summary>
@@ -97,7 +134,7 @@ internal sealed unsafe class CudaState
         if (bytes == 0)
             return;
         Cuda.MakeCurrent();
-        Launches.Add("copy", null, default);
+        Note("copy", null, default);
         Cuda.Check(Cuda.Driver.MemcpyDtoDAsync(to, from, bytes, Stream), "copying on the device");
     }
 

@@ -49,6 +49,9 @@ internal sealed class LaunchRing
         _operands = 0;
     }
 
+    /// <summary>The latest launch as text, with its operands; "" before the first.</summary>
+    public string LatestWithOperands => Count == 0 ? "" : Text(Count - 1, operands: true);
+
     private string Text(long number, bool operands)
     {
         ref var entry = ref _entries[number & (Length - 1)];
@@ -71,7 +74,7 @@ internal sealed class LaunchRing
         for (int i = 0; i < Math.Min(entry.OperandCount, Shown); i++)
         {
             var (layout, dtype) = entry.Operands[i];
-            texts.Add(dtype.Name() + layout!.Shape + (layout.IsDense ? "" : $" strides {Shape.Format(layout.Strides)}"));
+            texts.Add(DebugLines.Describe(layout!, dtype));
         }
         if (entry.OperandCount > Shown)
             texts.Add($"{entry.OperandCount - Shown} more");

@@ -48,11 +48,10 @@ internal sealed unsafe class StepUpload : IDisposable
             return;
         nint ring = _ring;
         _ring = 0;
-        // A lost context has taken all of it along.
         if (!_state.Cuda.TryMakeCurrent())
             return;
         var driver = _state.Cuda.Driver;
-        // A copy may still be under way.
+        // A copy may still be under way. After an error of the device nothing is, and these calls only repeat it.
         driver.StreamSynchronize(_state.Stream);
         foreach (nint e in _copied)
             driver.EventDestroy(e);

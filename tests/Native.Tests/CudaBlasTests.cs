@@ -21,6 +21,10 @@ public sealed unsafe class CudaBlasTests : IDisposable
         blas.Check(blas.Create(out nint handle), "cublasCreate");
         Products<float>(blas, handle, bits: false);
         Products<double>(blas, handle, bits: false);
+        Products<float>(blas, handle, bits: false, tf32: true);
+        long* state = stackalloc long[7];
+        ((delegate* unmanaged<nint, long*, void>)LibraryLoader.Find(CudaLibrary.Blas, GpuKit.Bare(_folder.Path) with { CudaPath = _folder.Path }).Entry("fake_state"))(handle, state);
+        Assert.Equal((77, -1), (state[5], state[6]));
         blas.Check(blas.Destroy(handle), "cublasDestroy");
     }
 
@@ -35,7 +39,7 @@ public sealed unsafe class CudaBlasTests : IDisposable
         blas.Check(blas.SetMathMode(handle, BlasMath.Tf32), "cublasSetMathMode");
         blas.Check(blas.SetPointerMode(handle, BlasPointerMode.Device), "cublasSetPointerMode");
         blas.Check(blas.SetWorkspace(handle, unchecked((nint)0x7f01020304050600), 5_000_000_001), "cublasSetWorkspace");
-        long* state = stackalloc long[5];
+        long* state = stackalloc long[7];
         ((delegate* unmanaged<nint, long*, void>)LibraryLoader.Find(CudaLibrary.Blas, places).Entry("fake_state"))(handle, state);
         Assert.Equal([0x0102030405060708, 3, 1, 0x7f01020304050600, 5_000_000_001], new Span<long>(state, 5).ToArray());
         blas.Check(blas.Destroy(handle), "cublasDestroy");
@@ -50,7 +54,44 @@ public sealed unsafe class CudaBlasTests : IDisposable
         Products<double>(blas, handle, bits: true);
     }
 
-    private static void Products<T>(ICudaBlas blas, nint handle, bool bits) where T : unmanaged, System.Numerics.INumber<T>
+    [Fact]
+    public void Tf32_on_the_host_rounds_the_factors_and_nothing_else()
+    {
+        // To 10 bits of mantissa, ties away from zero; what is no number stays.
+        float[] from = [1 + MathF.ScaleB(1, -11), 1 + MathF.ScaleB(1, -11) - MathF.ScaleB(1, -23), -1 - MathF.ScaleB(1, -11), 0, -0f, float.PositiveInfinity];
+        float[] to = [1 + MathF.ScaleB(1, -10), 1, -1 - MathF.ScaleB(1, -10), 0, -0f, float.PositiveInfinity];
+        Assert.Equal(to.Select(BitConverter.SingleToUInt32Bits), from.Select(HostBlas.Tf32).Select(BitConverter.SingleToUInt32Bits));
+        Assert.True(float.IsNaN(HostBlas.Tf32(BitConverter.UInt32BitsToSingle(0x7F800001))));
+        var blas = new HostBlas();
+        blas.Check(blas.Create(out nint handle), "cublasCreate");
+        const int N = 7;
+        using Buf<float> a = new(KernelKit.Random(2 * N * N, 1)), b = new(KernelKit.Random(2 * N * N, 2)), c = new(new double[2 * N * N]), expected = new(new double[2 * N * N]), exact = new(new double[2 * N * N]);
+        using Buf<float> ra = new(a.ToArray().Select(x => (double)HostBlas.Tf32((float)x)).ToArray()), rb = new(b.ToArray().Select(x => (double)HostBlas.Tf32((float)x)).ToArray());
+        Gemm.RunBatched(false, true, N, N, N, ra.P, N, rb.P, N, expected.P, N, false, 2, N * N, N * N, N * N);
+        Gemm.RunBatched(false, true, N, N, N, a.P, N, b.P, N, exact.P, N, false, 2, N * N, N * N, N * N);
+        Assert.NotEqual(exact.ToArray(), expected.ToArray());
+        void product(bool tf32) => BlasMatMul.RunBatched(blas, handle, false, true, N, N, N, a.P, N, b.P, N, c.P, N, false, 2, N * N, N * N, N * N, tf32);
+        product(tf32: true);
+        Assert.Equal(expected.ToArray(), c.ToArray());
+        product(tf32: false);
+        Assert.Equal(exact.ToArray(), c.ToArray());
+        BlasMatMul.Run(blas, handle, false, true, N, N, N, a.P, N, b.P, N, c.P, N, accumulate: false, tf32: true);
+        Assert.Equal(expected.ToArray()[..(N * N)], c.ToArray()[..(N * N)]);
+        // The handle's mode does the same to a plain sgemm, and nothing to f64 or to a call that names its precision.
+        blas.Check(blas.SetMathMode(handle, BlasMath.Tf32), "cublasSetMathMode");
+        product(tf32: false);
+        Assert.Equal(expected.ToArray(), c.ToArray());
+        float* one = stackalloc float[] { 1 }, zero = stackalloc float[] { 0 };
+        BlasStatus ex(BlasType type, BlasCompute compute) => blas.GemmEx(handle, BlasOp.Transpose, BlasOp.None, N, N, N, one, b.P, type, N, a.P, type, N, zero, c.P, type, N, compute);
+        Assert.Equal(BlasStatus.Success, ex(BlasType.F32, BlasCompute.F32));
+        Assert.Equal(exact.ToArray()[..(N * N)], c.ToArray()[..(N * N)]);
+        Assert.Equal(BlasStatus.NotSupported, ex(BlasType.F32, BlasCompute.F64));
+        Assert.Equal(BlasStatus.NotSupported, ex(BlasType.F64, BlasCompute.F32FastTf32));
+        blas.Check(blas.Destroy(handle), "cublasDestroy");
+        Assert.Equal(BlasStatus.NotInitialized, ex(BlasType.F32, BlasCompute.F32));
+    }
+
+    private static void Products<T>(ICudaBlas blas, nint handle, bool bits, bool tf32 = false) where T : unmanaged, System.Numerics.INumber<T>
     {
         foreach (var (m, n, k) in Shapes)
             foreach (bool transA in (bool[])[false, true])
@@ -66,12 +107,12 @@ public sealed unsafe class CudaBlasTests : IDisposable
                             if (batch == 0)
                             {
                                 Gemm.Run(transA, transB, m, n, k, a.P, lda, b.P, ldb, expected.P, ldc, accumulate);
-                                BlasMatMul.Run(blas, handle, transA, transB, m, n, k, a.P, lda, b.P, ldb, actual.P, ldc, accumulate);
+                                BlasMatMul.Run(blas, handle, transA, transB, m, n, k, a.P, lda, b.P, ldb, actual.P, ldc, accumulate, tf32);
                             }
                             else
                             {
                                 Gemm.RunBatched(transA, transB, m, n, k, a.P, lda, b.P, ldb, expected.P, ldc, accumulate, batch, strideA, 0, strideC);
-                                BlasMatMul.RunBatched(blas, handle, transA, transB, m, n, k, a.P, lda, b.P, ldb, actual.P, ldc, accumulate, batch, strideA, 0, strideC);
+                                BlasMatMul.RunBatched(blas, handle, transA, transB, m, n, k, a.P, lda, b.P, ldb, actual.P, ldc, accumulate, batch, strideA, 0, strideC, tf32);
                             }
                             KernelKit.Close(expected.ToArray(), actual.ToArray(), bits ? 0 : KernelKit.Tolerance<T>(),
                                 $"{typeof(T).Name} {m}x{n}x{k} {(transA ? 'T' : 'N')}{(transB ? 'T' : 'N')} accumulate {accumulate} batch {batch}");

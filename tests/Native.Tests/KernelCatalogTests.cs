@@ -26,7 +26,7 @@ public sealed class KernelCatalogTests
     public void Every_file_of_kernel_text_belongs_to_a_family()
     {
         string[] programs = [.. Families().Select(f => f.Source(f.DTypes[0]).ReplaceLineEndings("\n"))];
-        foreach (string file in typeof(KernelFamily).Assembly.GetManifestResourceNames().Where(n => n.EndsWith(".cu", StringComparison.Ordinal)))
+        foreach (string file in typeof(KernelFamily).Assembly.GetManifestResourceNames().Where(n => n.EndsWith(".cu", StringComparison.Ordinal) || n.EndsWith(".cuh", StringComparison.Ordinal)))
         {
             string text = KernelFamily.Resource(file).ReplaceLineEndings("\n").Trim();
             Assert.True(programs.Any(p => p.Contains(text, StringComparison.Ordinal)), $"{file} is in no family's program");

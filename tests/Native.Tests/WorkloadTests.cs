@@ -22,7 +22,7 @@ public sealed class WorkloadTests(ITestOutputHelper output) : IDisposable
     }
 
     // The same code as at full size, fewer and smaller: the gate has other things to do as well.
-    private static Workload Make(string name, DType dtype, ulong seed = 0) => name switch
+    internal static Workload Make(string name, DType dtype, ulong seed = 0) => name switch
     {
         "arm-mnist" => new ArmMnist(dtype, seed, width: 40),
         "arm-cifar" => new ArmCifar(dtype, seed, filters: 3, recalled: 4, ascents: 2),

@@ -77,8 +77,8 @@ internal abstract class Arm : Workload
 
     private Tensor Goal(Tensor pixels)
     {
-        Tensor before = _before.Forward(pixels).LogSoftmax(1), now = _now.Forward(pixels).LogSoftmax(1);
-        var disagreement = Functional.JensenShannon(before, now, fromMixture: true, reduction: Reduction.None);
+        Tensor logitsBefore = _before.Forward(pixels), logitsNow = _now.Forward(pixels), before = logitsBefore.LogSoftmax(1), now = logitsNow.LogSoftmax(1);
+        var disagreement = Functional.JensenShannonOfLogits(logitsBefore, logitsNow, fromMixture: true, reduction: Reduction.None);
         // Away from the two classes of the batch at hand.
         var away = -(before.Slice(1, 0, 2).Mean(1) + 0.1 * now.Slice(1, 0, 2).Mean(1));
         var mean = before.Exp().Mean(0);

@@ -61,7 +61,7 @@ internal sealed class DgmMnist : Workload
         var h = Tensor.Concat([_label.OneHot(Classes, DType), Noise([_batch, Latent - Classes])], 1).Reshape(_batch, Latent, 1, 1);
         for (int i = 0; i < _masks.Length; i++)
         {
-            var weight = (MaskScale * _masks[i]).Sigmoid() * _weights[i];
+            var weight = Functional.MaskWeight(_weights[i], _masks[i], MaskScale);
             h = _norms[i].Forward(Layer(h, weight, i)).Relu();
         }
         return Layer(h, _weights[^1], _masks.Length).Tanh();
@@ -86,7 +86,7 @@ internal sealed class DgmMnist : Workload
         Tensor? used = null, free = null;
         for (int i = 0; i < _masks.Length; i++)
         {
-            Tensor u = ((MaskScale * _masks[i]).Sigmoid() * _free[i]).Sum(), f = _free[i].Sum();
+            Tensor u = Functional.MaskWeight(_free[i], _masks[i], MaskScale).Sum(), f = _free[i].Sum();
             (used, free) = (used is null ? u : used + u, free is null ? f : free + f);
         }
         return -_adversary.Forward(h).Mean() + Functional.CrossEntropy(_classifier.Forward(h), _label) + Sparsity * used! / free!;

@@ -9,6 +9,9 @@ internal sealed record WorkloadRow(string Name, string Summary, double Tolerance
 {
     /// <summary>Makes it at its paper's sizes too, so that it runs every shape, but leaves out repetitions of the same: later ascents, later inner steps.</summary>
     public Func<DType, ulong, Workload> Brief { get; init; } = Make;
+
+    /// <summary>The tolerance in force: <see cref="Tolerance"/>, or what 10 bits of mantissa leave of it.</summary>
+    public double Bound(bool tf32) => tf32 ? WorkloadTable.Tf32Tolerance(Tolerance) : Tolerance;
 }
 
 /// <summary>The seven workloads that speed is compared on.</summary>
@@ -19,6 +22,12 @@ internal static class WorkloadTable
     // chaotic: a difference in the last bit grows to 1e-3 on the way, in PyTorch as here (3e-5 to 3e-4 over three seeds). Their first few inner steps
     // agree to 1e-6, which the tests check.
     private const double Plain = 1e-5, Choices = 1e-3, Chaotic = 1e-2;
+
+    // tf32 rounds operands to 5e-4; losses are means of many products. Where a last bit of f32 grows to 1e-3, one of tf32 becomes another number of the same size.
+    private const double Rounded = 2e-2, Incomparable = 0.5;
+
+    /// <summary>Of a step whose products are tf32, by its tolerance in f32.</summary>
+    public static double Tf32Tolerance(double tolerance) => tolerance < Chaotic ? Rounded : Incomparable;
 
     /// <summary>All of them, in the order of reports.</summary>
     public static IReadOnlyList<WorkloadRow> All { get; } =

@@ -10,6 +10,9 @@ internal sealed unsafe class FaultyDriver(ICudaDriver inner) : ICudaDriver
     private CudaResult _lost;
     private (string Call, int Number, CudaResult Result, bool Lasting) _plan = ("", 0, CudaResult.Success, false);
 
+    /// <summary>Called with the name of an entry before it fails.</summary>
+    public Action<string>? Before { get; set; }
+
     /// <summary>Calls that reached the driver after its context was lost: nobody should ask it anything more.</summary>
     public List<string> AfterLoss { get; } = [];
 
@@ -19,6 +22,9 @@ internal sealed unsafe class FaultyDriver(ICudaDriver inner) : ICudaDriver
         _calls.Clear();
         _plan = (call, number, result, lasting);
     }
+
+    /// <summary>Every call of an entry from now on returns a result; other entries work.</summary>
+    public void FailAll(string call, CudaResult result) => _plan = (call, 0, result, false);
 
     public string Source => inner.Source;
 
@@ -107,7 +113,6 @@ internal sealed unsafe class FaultyDriver(ICudaDriver inner) : ICudaDriver
     public CudaResult EventElapsedTime(out float milliseconds, nint start, nint end) => inner.EventElapsedTime(out milliseconds, start, end);
     public CudaResult StreamBeginCapture(nint stream) => Verdict("StreamBeginCapture") ?? inner.StreamBeginCapture(stream);
     public CudaResult StreamEndCapture(nint stream, out nint graph) => inner.StreamEndCapture(stream, out graph);
-    public CudaResult StreamIsCapturing(nint stream, out bool capturing) => inner.StreamIsCapturing(stream, out capturing);
     public CudaResult GraphInstantiate(out nint executable, nint graph) => inner.GraphInstantiate(out executable, graph);
     public CudaResult GraphExecUpdate(nint executable, nint graph) => inner.GraphExecUpdate(executable, graph);
     public CudaResult GraphLaunch(nint executable, nint stream) => Verdict("GraphLaunch") ?? inner.GraphLaunch(executable, stream);
@@ -126,9 +131,12 @@ internal sealed unsafe class FaultyDriver(ICudaDriver inner) : ICudaDriver
                 AfterLoss.Add(call);
             return _lost;
         }
-        int number = _calls[call] = _calls.GetValueOrDefault(call) + 1;
-        if (_plan.Call != call || _plan.Number != number)
+        int number;
+        lock (_calls)
+            number = _calls[call] = _calls.GetValueOrDefault(call) + 1;
+        if (_plan.Call != call || (_plan.Number != number && _plan.Number != 0))
             return null;
+        Before?.Invoke(call);
         if (_plan.Lasting)
             _lost = _plan.Result;
         return _plan.Result;

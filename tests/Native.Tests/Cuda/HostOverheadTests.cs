@@ -7,13 +7,16 @@ namespace Native.Tests;
 
 /// <summary>What the host does for an eager launch, above a driver that does nothing: at most one microsecond, the whole operation included.</summary>
 [Trait("Category", "Emulator")]
-[Collection(EmulatorCollection.Name)]
+[Collection(WorkersCollection.Name)]
 public sealed class HostOverheadTests(ITestOutputHelper output)
 {
     // Of many short batches the shortest is the one that nobody else on the machine disturbed.
-    private const int Batches = 400, Steps = 25;
+    private const int Rounds = 8, Batches = 50, Steps = 25;
 
     private const double Bound = 1.0;
+
+    // A busy machine is given more time; one microsecond it is all the same.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     [Fact]
     public void A_launch_costs_a_microsecond_at_most() => OpKit.OnFreshThread(() =>
@@ -25,6 +28,8 @@ public sealed class HostOverheadTests(ITestOutputHelper output)
         foreach (var p in weights)
             p.Grad = Tensor.ZerosLike(p);
         using var sgd = new Sgd(weights, lr: 0.1, momentum: 0.9);
+        using var model = new Sequential(new Linear(100, 50, new Generator(1), device: device), new Tanh(), new Linear(50, 10, new Generator(2), device: device));
+        using var modelSgd = new Sgd(model.Parameters(), lr: 0.1);
         (string Name, Action Run)[] rows =
         [
             ("add", () => _ = a + b),
@@ -43,32 +48,34 @@ public sealed class HostOverheadTests(ITestOutputHelper output)
             ("conv2d", () => _ = Functional.Conv2d(image, filter, padding: 1)),
             ("copy of a view", () => _ = a.T.Contiguous()),
             ("sgd step", sgd.Step),
+            ("training step", () => TrainingStep(model, modelSgd, a, targets)),
         ];
-        // The runtime replaces hot methods by optimised ones, in the background and in rounds.
-        for (int round = 0; round < 4; round++)
+        // The runtime replaces hot methods by optimised ones in the background and in rounds, sooner or later as the machine is busy.
+        var best = rows.Select(_ => Cost.None).ToArray();
+        long start = Stopwatch.GetTimestamp();
+        for (int round = 0; round < Rounds || (best.Any(c => !(c.Microseconds <= Bound)) && Stopwatch.GetElapsedTime(start) < Patience); round++)
         {
-            foreach (var (_, run) in rows)
-                _ = Measure(driver, run, batches: 20);
-            Thread.Sleep(120);
+            for (int i = 0; i < rows.Length; i++)
+                best[i] = Measure(driver, rows[i].Run, best[i]);
+            Thread.Sleep(50);
         }
-        var slow = new List<string>();
-        foreach (var (name, run) in rows)
-        {
-            var (time, launches, bytes) = Measure(driver, run, Batches);
-            output.WriteLine($"{name,-24} {time,6:F3} us per launch, {launches} launches, {bytes} bytes of garbage");
-            if (!(time <= Bound))
-                slow.Add($"{name} {time:F2} us");
-        }
+        foreach (var ((name, _), cost) in rows.Zip(best))
+            output.WriteLine($"{name,-24} {cost.Microseconds,6:F3} us per launch, {cost.Launches:F1} launches, {cost.Bytes} bytes of garbage");
+        var slow = rows.Zip(best).Where(r => !(r.Second.Microseconds <= Bound)).Select(r => $"{r.First.Name} {r.Second.Microseconds:F2} us").ToList();
         Assert.True(slow.Count == 0, $"above {Bound} us a launch: {string.Join(", ", slow)}");
 
         Tensor Zeros(Shape shape) => Tensor.Zeros(shape, device: device);
     });
 
-    private static (double Microseconds, double Launches, long Bytes) Measure(NullDriver driver, Action run, int batches)
+    private static void TrainingStep(Module model, Sgd sgd, Tensor x, Tensor targets)
     {
-        double best = double.PositiveInfinity, each = 0;
-        long bytes = 0;
-        for (int batch = 0; batch < batches; batch++)
+        using var step = TensorScope.Begin("step");
+        sgd.Minimize(Functional.CrossEntropy(model.Forward(x), targets));
+    }
+
+    private static Cost Measure(NullDriver driver, Action run, Cost best)
+    {
+        for (int batch = 0; batch < Batches; batch++)
         {
             using var scope = TensorScope.Begin("batch");
             long launches = driver.Launches, before = GC.GetAllocatedBytesForCurrentThread(), start = Stopwatch.GetTimestamp();
@@ -77,9 +84,14 @@ public sealed class HostOverheadTests(ITestOutputHelper output)
             double elapsed = Stopwatch.GetElapsedTime(start).TotalMicroseconds;
             launches = driver.Launches - launches;
             Assert.True(launches >= Steps, $"{launches} launches in {Steps} steps");
-            bytes = (GC.GetAllocatedBytesForCurrentThread() - before) / Steps;
-            (best, each) = (Math.Min(best, elapsed / launches), (double)launches / Steps);
+            long bytes = (GC.GetAllocatedBytesForCurrentThread() - before) / Steps;
+            best = new(Math.Min(best.Microseconds, elapsed / launches), (double)launches / Steps, Math.Min(best.Bytes, bytes));
         }
-        return (best, each, bytes);
+        return best;
+    }
+
+    private readonly record struct Cost(double Microseconds, double Launches, long Bytes)
+    {
+        public static Cost None => new(double.PositiveInfinity, 0, long.MaxValue);
     }
 }

@@ -55,8 +55,8 @@ public sealed class LaunchErrorTests
         driver.FailAt("LaunchKernel", 2, CudaResult.LaunchFailed);
         int line = Line() + 1;
         var e = Assert.Throws<CudaException>(() => loss.Backward());
-        Assert.Contains($"launched at LaunchErrorTests.cs:{line}.", e.Message, StringComparison.Ordinal);
-        Assert.Contains("CUDA_ERROR_LAUNCH_FAILED (719)", e.Message, StringComparison.Ordinal);
+        Assert.Contains($"CUDA_ERROR_LAUNCH_FAILED (719): unspecified launch failure; launched in the backward pass of tanh at LaunchErrorTests.cs:{line}.", e.Message, StringComparison.Ordinal);
+        Assert.Null(Ambient.Current.Differentiating);
     });
 
     [NeedsTheory(GpuKit.Gxx)]
@@ -84,7 +84,7 @@ public sealed class LaunchErrorTests
             Action[] uses =
             [
                 () => _ = x * 2, () => _ = x.ToArray<float>(), () => x.CopyFrom(new float[12]), () => _ = Tensor.Zeros([1 << 20], device: device), () => Ambient.Current.Cuda(device).Synchronize(),
-                () => _ = x.Clone(), () => _ = x.MatMul(y.T), () => OpKit.OnFreshThread(() => _ = x.Sum()), () => _ = Ambient.Current.Cuda(device).Capturing, () => _ = Tensor.Ones([2]).To(device),
+                () => _ = x.Clone(), () => _ = x.MatMul(y.T), () => OpKit.OnFreshThread(() => _ = x.Sum()), () => _ = Tensor.Ones([2]).To(device),
             ];
             foreach (var use in uses)
                 Assert.Equal(echo, Assert.Throws<DeviceException>(use).Message);
@@ -169,6 +169,77 @@ public sealed class LaunchErrorTests
         driver.FailAt("StreamSynchronize", 1, CudaResult.IllegalAddress);
         Assert.StartsWith($"{device}: cublas_gemm_f32 f32[4,4], f32[4,3], f32[3,4] strides [1,3] failed: {Illegal}; launched at LaunchErrorTests.cs:",
             Assert.Throws<CudaException>(() => x.MatMul(x.T)).Message, StringComparison.Ordinal);
+    });
+
+    [NeedsFact(GpuKit.Gxx)]
+    public void Two_threads_that_see_it_at_once_tell_it_once() => OpKit.OnFreshThread(() =>
+    {
+        var (device, driver) = DriverKit.Faulty();
+        Tensor x = Tensor.Ones([4, 3], device: device);
+        int stories = 0, echoes = 0;
+        using var both = new Barrier(2);
+        // Each is told by the driver before either has told anybody.
+        driver.Before = _ => both.SignalAndWait();
+        driver.FailAll("StreamSynchronize", CudaResult.IllegalAddress);
+        Thread[] threads = [.. Enumerable.Range(0, 2).Select(_ => new Thread(() =>
+        {
+            try
+            {
+                Ambient.Current.Cuda(device).Synchronize();
+            }
+            catch (CudaException)
+            {
+                Interlocked.Increment(ref stories);
+            }
+            catch (DeviceException)
+            {
+                Interlocked.Increment(ref echoes);
+            }
+        }))];
+        foreach (var thread in threads)
+            thread.Start();
+        foreach (var thread in threads)
+            thread.Join();
+        Assert.Equal((1, 1), (stories, echoes));
+    });
+
+    [NeedsFact(GpuKit.Gxx)]
+    public void An_error_inside_a_replay_names_the_graph() => OpKit.OnFreshThread(() =>
+    {
+        var (device, driver) = DriverKit.Faulty();
+        Tensor x = Tensor.Ones([4, 3], device: device);
+        int line = Line() + 1;
+        var graph = CudaGraph.Capture("step", device, () => (x * x).Sum());
+        for (int i = 0; i < 4; i++)
+            graph.Replay();
+        Assert.Equal(12, graph.Output.Item<float>());
+        driver.FailAt("StreamSynchronize", 1, CudaResult.IllegalAddress);
+        var e = Assert.Throws<CudaException>(() => graph.Output.Item<float>());
+        Assert.Contains($"first seen after graph 'step' (LaunchErrorTests.cs:{line}), at LaunchErrorTests.cs:", e.Message, StringComparison.Ordinal);
+        Assert.Throws<DeviceException>(graph.Replay);
+        graph.Dispose();
+        Assert.Empty(driver.AfterLoss);
+    });
+
+    [NeedsFact(GpuKit.Gxx)]
+    public void NATIVE_SYNC_pins_the_launch_inside_a_graph() => OpKit.OnFreshThread(() =>
+    {
+        using var sync = Env.Sync.Override(true);
+        var (device, driver) = DriverKit.Faulty();
+        Tensor x = Tensor.Ones([4, 3], device: device);
+        int line = 0;
+        using var graph = CudaGraph.Capture("step", device, () =>
+        {
+            Tensor y = x * x;
+            line = Line() + 1;
+            return y.Exp();
+        });
+        for (int i = 0; i < 4; i++)
+            graph.Replay();
+        Assert.Equal(0, graph.Nodes);
+        driver.FailAt("StreamSynchronize", 2, CudaResult.IllegalAddress);
+        Assert.StartsWith($"{device}: pointwise_exp_dense_f32 grid(1) block(256) f32[4,3], f32[4,3] failed: {Illegal}; launched at LaunchErrorTests.cs:{line}.",
+            Assert.Throws<CudaException>(graph.Replay).Message, StringComparison.Ordinal);
     });
 
     [NeedsFact(GpuKit.Gxx)]

@@ -85,7 +85,6 @@ internal sealed unsafe class NullDriver : ICudaDriver, IKernelCompiler, ICudaBla
     public CudaResult EventElapsedTime(out float milliseconds, nint start, nint end) => Give(out milliseconds, 1);
     public CudaResult StreamBeginCapture(nint stream) => 0;
     public CudaResult StreamEndCapture(nint stream, out nint graph) => Give(out graph, 1);
-    public CudaResult StreamIsCapturing(nint stream, out bool capturing) => Give(out capturing, false);
     public CudaResult GraphInstantiate(out nint executable, nint graph) => Give(out executable, 1);
     public CudaResult GraphExecUpdate(nint executable, nint graph) => 0;
     public CudaResult GraphLaunch(nint executable, nint stream) => 0;
@@ -116,6 +115,12 @@ internal sealed unsafe class NullDriver : ICudaDriver, IKernelCompiler, ICudaBla
 
     public BlasStatus DgemmStridedBatched(nint handle, BlasOp opA, BlasOp opB, int m, int n, int k, double* alpha, double* a, int lda, long strideA,
         double* b, int ldb, long strideB, double* beta, double* c, int ldc, long strideC, int batch) => Queued();
+
+    public BlasStatus GemmEx(nint handle, BlasOp opA, BlasOp opB, int m, int n, int k, void* alpha, void* a, BlasType typeA, int lda, void* b, BlasType typeB, int ldb,
+        void* beta, void* c, BlasType typeC, int ldc, BlasCompute compute) => Queued();
+
+    public BlasStatus GemmStridedBatchedEx(nint handle, BlasOp opA, BlasOp opB, int m, int n, int k, void* alpha, void* a, BlasType typeA, int lda, long strideA,
+        void* b, BlasType typeB, int ldb, long strideB, void* beta, void* c, BlasType typeC, int ldc, long strideC, int batch, BlasCompute compute) => Queued();
 
     private BlasStatus Queued()
     {

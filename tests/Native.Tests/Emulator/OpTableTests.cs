@@ -10,7 +10,10 @@ public sealed class OpTableTests
     private const double ValueUlps = 32, GradientUlps = 512;
 
     [NeedsFact(GpuKit.Gxx)]
-    public void Rows_agree_with_the_cpu() => OpKit.OnFreshThread(() =>
+    public void Rows_agree_with_the_cpu() => Agree(Emulated.Device);
+
+    /// <summary>The whole table on a device, which is the emulator or a GPU.</summary>
+    internal static void Agree(Device device) => OpKit.OnFreshThread(() =>
     {
         var failures = new List<string>();
         int done = 0;
@@ -23,7 +26,7 @@ public sealed class OpTableTests
                     try
                     {
                         done++;
-                        if (Problem(row, s, OpKit.Make(s, SampleValues.Draw(s, SampleValues.Seed(row.Name, k)), dtype)) is { } problem)
+                        if (Problem(device, row, s, OpKit.Make(s, SampleValues.Draw(s, SampleValues.Seed(row.Name, k)), dtype)) is { } problem)
                             failures.Add($"{row.Name} '{s.Label}' {dtype.Name()}: {problem}");
                     }
                     catch (Exception e)
@@ -35,12 +38,12 @@ public sealed class OpTableTests
         Assert.True(failures.Count == 0, $"{failures.Count} of {done} samples failed:\n{string.Join('\n', failures.Take(60))}");
     });
 
-    private static string? Problem(OpRow row, Sample s, Tensor[] x)
+    private static string? Problem(Device device, OpRow row, Sample s, Tensor[] x)
     {
-        Tensor[] near = [.. x.Select(t => t.To(Emulated.Device))];
+        Tensor[] near = [.. x.Select(t => t.To(device))];
         Tensor[] values = s.Run(near);
         // Moving to a device is the one operation that does not stay on its own.
-        if (row.Name != "to_device" && values.FirstOrDefault(t => t.Device != Emulated.Device) is { } elsewhere)
+        if (row.Name != "to_device" && values.FirstOrDefault(t => t.Device != device) is { } elsewhere)
             return $"a result is {elsewhere.Describe()}";
         double largest = x.Where(t => t.DType.IsFloat()).SelectMany(OpKit.ToDoubles).Where(double.IsFinite).Select(Math.Abs).DefaultIfEmpty(0).Max();
         if (Difference(s.Run(x), values, row.Op is PointwiseOp ? 0 : ValueUlps, largest) is { } value)

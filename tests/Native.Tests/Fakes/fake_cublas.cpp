@@ -6,7 +6,7 @@
 #define FAKE_VERSION 12040
 #endif
 
-struct Handle { void* stream; int math, pointers; void* workspace; size_t bytes; };
+struct Handle { void* stream; int math, pointers; void* workspace; size_t bytes; int compute, algorithm; };
 
 #define API extern "C" __attribute__((visibility("default"))) int
 
@@ -56,7 +56,28 @@ API cublasDgemmStridedBatched(Handle* handle, int opA, int opB, int m, int n, in
     return gemm(handle, opA, opB, m, n, k, alpha, a, lda, strideA, b, ldb, strideB, beta, c, ldc, strideC, batch);
 }
 
-// What the setters left behind, for the test: stream, math mode, pointer mode, workspace, its size.
+
+// Types and precision are arguments; only one type throughout is here: 0 float, 1 double; 68 f32, 70 f64, 77 f32 by tf32, which is not rounded here but noted.
+API cublasGemmStridedBatchedEx(Handle* handle, int opA, int opB, int m, int n, int k, const void* alpha, const void* a, int typeA, int lda, long long strideA,
+    const void* b, int typeB, int ldb, long long strideB, const void* beta, void* c, int typeC, int ldc, long long strideC, int batch, int compute, int algorithm)
+{
+    if (!handle) return 1;
+    handle->compute = compute;
+    handle->algorithm = algorithm;
+    if (typeA == 0 && typeB == 0 && typeC == 0 && (compute == 68 || compute == 77))
+        return gemm(handle, opA, opB, m, n, k, (const float*)alpha, (const float*)a, lda, strideA, (const float*)b, ldb, strideB, (const float*)beta, (float*)c, ldc, strideC, batch);
+    if (typeA == 1 && typeB == 1 && typeC == 1 && compute == 70)
+        return gemm(handle, opA, opB, m, n, k, (const double*)alpha, (const double*)a, lda, strideA, (const double*)b, ldb, strideB, (const double*)beta, (double*)c, ldc, strideC, batch);
+    return 15;
+}
+API cublasGemmEx(Handle* handle, int opA, int opB, int m, int n, int k, const void* alpha, const void* a, int typeA, int lda, const void* b, int typeB, int ldb,
+    const void* beta, void* c, int typeC, int ldc, int compute, int algorithm)
+{
+    return cublasGemmStridedBatchedEx(handle, opA, opB, m, n, k, alpha, a, typeA, lda, 0, b, typeB, ldb, 0, beta, c, typeC, ldc, 0, 1, compute, algorithm);
+}
+
+// What the setters left behind, for the test: stream, math mode, pointer mode, workspace, its size; then compute type and algorithm of the last
+// product that named them.
 extern "C" void fake_state(Handle* handle, long long* state)
 {
     state[0] = (long long)handle->stream;
@@ -64,4 +85,6 @@ extern "C" void fake_state(Handle* handle, long long* state)
     state[2] = handle->pointers;
     state[3] = (long long)handle->workspace;
     state[4] = (long long)handle->bytes;
+    state[5] = handle->compute;
+    state[6] = handle->algorithm;
 }
