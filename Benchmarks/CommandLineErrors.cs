@@ -38,11 +38,14 @@ internal static class CommandLineErrors
     // The parser takes the last value of some and refuses others with a sentence about the value.
     private static void Repeated(ParseResult parse, string path)
     {
-        var twice = parse.Tokens.TakeWhile(t => t.Type != TokenType.DoubleDash).Where(t => t.Type == TokenType.Option)
+        var twice = parse.Tokens.TakeWhile(t => t.Type != TokenType.DoubleDash).Where(t => t.Type == TokenType.Option && !Repeatable(t, parse))
             .GroupBy(t => t.Value, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1);
         if (twice is not null)
             throw new UsageException($"{path}: {twice.Key} is given {twice.Count()} times. Give it once.");
     }
+
+    private static bool Repeatable(Token option, ParseResult parse) =>
+        parse.CommandResult.Command.Options.Any(o => o.Name == option.Value && o.Arity.MaximumNumberOfValues > 1);
 
     private static List<string> Known(CommandResult result)
     {

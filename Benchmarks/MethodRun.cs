@@ -35,7 +35,8 @@ internal static class MethodRun
             checkpoint is null ? null : checkpoint with { Seeds = seeds }, cancel);
         var final = new RunStateWriter();
         method.Persist(final);
-        return new RunRecord(spec, stream, options, result, Metrics.All(result.Matrix, spec.Scenario), method.ParameterCount, method.StorageBits, final.Digest());
+        IReadOnlyList<Metric> metrics = [.. Metrics.All(result.Matrix, spec.Scenario), .. method is IMeasured measured ? measured.Measure(cancel) : []];
+        return new RunRecord(spec, stream, options, result, metrics, method.ParameterCount, method.StorageBits, final.Digest());
     }
 
     /// <summary>
@@ -70,6 +71,8 @@ internal static class MethodRun
             Numbers(json, task.Classes.Select(c => (double)c));
         json.WriteEndArray();
         json.WriteNumber("steps", run.Result.Steps);
+        json.WriteNumber("optimizerSteps", run.Result.Work.OptimizerSteps);
+        json.WriteNumber("flops", run.Result.Work.Flops);
         json.WriteNumber("parameters", run.Parameters);
         json.WriteNumber("storageBits", run.StorageBits);
         json.WriteString("finalState", run.FinalState);
@@ -93,6 +96,18 @@ internal static class MethodRun
         for (int i = 1; i < a.Rows; i++)
             Numbers(json, a.Row(i));
         json.WriteEndArray();
+        var answers = run.Result.Answers;
+        json.WriteStartObject("recall");
+        foreach (int label in stream.ClassOrder)
+            if (answers.Recall(label).Value is { } recall)
+                json.WriteNumber($"{label}", recall);
+            else
+                json.WriteNull($"{label}");
+        json.WriteEndObject();
+        json.WritePropertyName("predictedHistogram");
+        Numbers(json, answers.Histogram() ?? []);
+        json.WritePropertyName("streamDescription");
+        stream.Describe().WriteTo(json);
     }
 
     private static void Numbers(Utf8JsonWriter json, IEnumerable<double> values)

@@ -35,3 +35,10 @@ public interface IMethod : IDisposable
     /// <summary>Bits kept of earlier images: memories, or generators at 32 bits a number. 0 when nothing is kept.</summary>
     long StorageBits { get; }
 }
+
+/// <summary>A method that has more to tell after a run than accuracies: a study of what it has become.</summary>
+public interface IMeasured
+{
+    /// <summary>Further figures, measured once training is over. Leaves what was trained as it is.</summary>
+    IReadOnlyList<Metric> Measure(CancellationToken cancel);
+}

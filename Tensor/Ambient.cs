@@ -99,6 +99,12 @@ internal sealed class Ambient
     /// <summary>The node whose derivative is being computed, for messages; null outside a backward pass.</summary>
     public GradNode? Differentiating { get; set; }
 
+    /// <summary>Useful floating-point operations so far.</summary>
+    public long Flops { get; set; }
+
+    /// <summary>Updates of parameters so far.</summary>
+    public long OptimizerSteps { get; set; }
+
     // One order for the whole process, because a graph may be begun on one thread and finished on another.
     private static long sequence;
 

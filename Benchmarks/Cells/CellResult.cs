@@ -10,6 +10,9 @@ internal sealed class CellResult(Cell cell, JsonObject json, JsonObject? timing)
     /// <summary>Seconds of training and tests together; 0 when unknown.</summary>
     public double Seconds => (timing?["trainSeconds"]?.GetValue<double>() ?? 0) + (timing?["testSeconds"]?.GetValue<double>() ?? 0);
 
+    /// <summary>Digest of the method's final state: equal for equal bits.</summary>
+    public string? FinalState => json["finalState"]?.GetValue<string>();
+
     /// <summary>Bits kept of earlier items.</summary>
     public long StorageBits => json["storageBits"]?.GetValue<long>() ?? 0;
 

@@ -98,6 +98,7 @@ internal sealed class CellRunner(CellStore store, CellOptions options, Ui ui)
         string outcome;
         try
         {
+            Ambient.Current.Allocator.ResetPeak();
             var run = Execute(cell);
             store.Finish(cell, Text(cell, run), Timing(run));
             outcome = run.Metrics.First(m => m.Key == "averageAccuracy") is { Value: not null } m ? $"average accuracy {m}" : "done";
@@ -113,7 +114,7 @@ internal sealed class CellRunner(CellStore store, CellOptions options, Ui ui)
             outcome = $"FAILED: {error.Split('\n')[0]}";
         }
         lock (_gate)
-            ui.Line($"{_progress?.Ended(cell, clock.Elapsed)}{cell.Label}: {outcome} ({clock.Elapsed.TotalSeconds:F1} s)");
+            ui.Line($"{_progress?.Ended(cell, clock.Elapsed)}{cell.Label}{Settings(cell)}: {outcome} ({clock.Elapsed.TotalSeconds:F1} s)");
     }
 
     /// <summary>Runs a cell, continuing from its state if there is one, and returns what it yielded.</summary>
@@ -138,6 +139,8 @@ internal sealed class CellRunner(CellStore store, CellOptions options, Ui ui)
         }, ui.Cancel);
     }
 
+    private static string Settings(Cell cell) => CellTable.Changed(cell) is { Length: > 0 } changed ? $" ({changed})" : "";
+
     // The same bytes wherever and however often interrupted the cell was run: no times, no paths, no device.
     private static string Text(Cell cell, RunRecord run)
     {
@@ -157,6 +160,7 @@ internal sealed class CellRunner(CellStore store, CellOptions options, Ui ui)
         ["trainSeconds"] = run.Result.TrainTime.TotalSeconds,
         ["testSeconds"] = run.Result.TestTime.TotalSeconds,
         ["device"] = Device.Default.Name,
+        ["peakBytes"] = Ambient.Current.Allocator.Stats.Peak,
         ["threads"] = Workers.Count,
         ["commit"] = Engine.Commit,
     };

@@ -31,23 +31,36 @@ internal static class RunCommand
         var shuffle = new Option<bool>("--shuffle-classes") { Description = "Draw the order of the classes from the seed instead of {0,1} to {8,9}." };
         var data = DataCommand.FolderOption();
         var unofficial = new Option<bool>("--allow-unofficial") { Description = "Accept data files whose checksums differ." };
+        var set = new Option<string[]>("--set") { Description = "Any option of the method, by name; may be repeated.", HelpName = "NAME=VALUE", DefaultValueFactory = _ => [] };
+        var cells = new Option<string?>("--out")
+        { Description = "Run as a cell of this folder: done once, continued after an interruption.", HelpName = "DIR" };
+        var every = new Option<string?>("--checkpoint-every") { Description = "With --out, save the state this often: 30s, 5m, or a number of steps (default 30s).", HelpName = "T" };
         var json = new Option<string?>("--json") { Description = "Write settings and figures to this file.", HelpName = "FILE" };
         var command = new Command("run", "Trains a method on a stream of tasks.")
-        { method, stream, scenario, seed, epochs, batch, rate, buffer, shuffle, data, unofficial, json };
+        { method, stream, scenario, seed, epochs, batch, rate, buffer, shuffle, data, unofficial, json, set, cells, every };
         command.SetAction(parse =>
         {
+            string name = StreamTable.Find(parse.GetRequiredValue(stream)).Name;
+            var pairs = parse.GetRequiredValue(set).Select(MethodOptions.Pair).ToList();
+            if (pairs.GroupBy(p => p.Key).FirstOrDefault(g => g.Count() > 1) is { } twice)
+                throw new UsageException($"native run: --set {twice.Key} is given {twice.Count()} times. Give it once.");
             var spec = new RunSpec(
                 MethodTable.Find(parse.GetRequiredValue(method)),
-                StreamTable.Find(parse.GetRequiredValue(stream)).Name,
+                name,
                 Scenarios.Parse(parse.GetRequiredValue(scenario)),
                 parse.GetValue(seed),
                 new TrainerOptions(parse.GetValue(epochs), parse.GetValue(batch)),
-                new MethodSettings(parse.GetValue(rate), parse.GetValue(buffer)),
+                new MethodSettings(parse.GetValue(rate), parse.GetValue(buffer), new Dictionary<string, string>(pairs, StringComparer.Ordinal), name),
                 parse.GetValue(shuffle));
             var folder = DataFolder.From(parse.GetValue(data));
             var request = new StreamRequest(folder, spec.Scenario, spec.Seed)
             { Explicit = parse.GetValue(data) is not null, AllowUnofficial = parse.GetValue(unofficial), ShuffleClasses = spec.ShuffleClasses };
-            return Run(ui, spec, request, parse.GetValue(json));
+            if (parse.GetValue(cells) is not { } root)
+                return parse.GetValue(every) is null ? Run(ui, spec, request, parse.GetValue(json))
+                    : throw new UsageException("native run: --checkpoint-every needs a folder to save in. Add --out DIR.");
+            if (request.AllowUnofficial)
+                throw new UsageException("native run: --allow-unofficial data are not those that a cell of --out stands for. Leave one of the two out.");
+            return RunCell(ui, spec, folder, root, parse.GetValue(every), parse.GetValue(json));
         });
         return command;
     }
@@ -69,6 +82,23 @@ internal static class RunCommand
         AtomicFile.WriteJson(json, w => MethodRun.WriteJson(w, run));
         ui.Line($"wrote {json}");
         return App.Success;
+    }
+
+    // The same cell as one of the suite: it is not run twice, and a suite on the folder finds it done.
+    private static int RunCell(Ui ui, RunSpec spec, DataFolder folder, string root, string? every, string? json)
+    {
+        spec.Training.Validate();
+        if (json is not null)
+            AtomicFile.Probe(json);
+        var (time, steps) = RunCheckpoint.ParseInterval(every ?? "30s");
+        var cell = Cell.Of(spec with { Stream = SuiteCommand.Real(spec.Stream, folder) });
+        var store = new CellStore(root);
+        ui.Line($"cell {cell.Id} of {root}: {cell.Label}, {store.Status(cell).ToString().ToLowerInvariant()}");
+        new CellRunner(store, new CellOptions(folder, time, steps), ui).Run([cell]);
+        CellTable.Of(store, [cell]).Print(ui);
+        if (json is not null && store.Result(cell) is not null)
+            AtomicFile.WriteText(json, store.ResultText(cell));
+        return SuiteCommand.Failures(ui, store, [cell]);
     }
 
     /// <summary>Says which data are used; loudly when they stand in for others.</summary>
@@ -103,7 +133,8 @@ internal static class RunCommand
             Enumerable.Range(0, a.Rows).Select(i => (IReadOnlyList<string>)
                 [i == 0 ? "0 (initialised)" : a.Joint ? "1 (all tasks)" : $"{i} {run.Stream.Tasks[i - 1].Name}", .. a.Row(i).Select(v => $"{100 * v:F2}")]));
         ui.Table(["figure", "value", "definition"], run.Metrics.Select(m => new[] { m.Name, m.ToString(), m.Definition }));
-        ui.Line($"{run.Parameters} parameters, {run.StorageBits} bits of stored images, {run.Result.Steps} steps; "
+        ui.Line($"{run.Parameters} parameters, {run.StorageBits} bits of stored images, {run.Result.Steps} steps, {run.Result.Work.OptimizerSteps} updates, "
+            + $"{run.Result.Work.Flops / 1e9:F1} GFLOP; "
             + $"training {run.Result.TrainTime.TotalSeconds:F1} s, tests {run.Result.TestTime.TotalSeconds:F1} s; options {run.Options}");
     }
 }

@@ -1,180 +1,108 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Text;
+using System.Text.Json.Nodes;
 using Native.Methods;
 
 namespace Native.Benchmarks;
 
-/// <summary>A statement that the suite tests, and what was found.</summary>
-internal sealed record SuiteCheck(string Claim, bool Holds, string Found);
-
-/// <summary>The figures that the claims are about, fractions; NaN where one is undefined.</summary>
-internal sealed record SuiteFigures(
-    double Joint, double Naive, double Replay, double NaiveForgets, double ReplayForgets, bool Same, int GradChecks, int GradChecksFailed)
-{
-    /// <summary>Every claim, judged. NaN compares false, so a claim about it does not hold.</summary>
-    public IReadOnlyList<SuiteCheck> Claims() =>
-    [
-        new("joint training reaches 85%", Joint >= 0.85, Percent(Joint)),
-        new("fine-tuning knows the last task only (15 to 25%)", Naive is >= 0.15 and <= 0.25, Percent(Naive)),
-        new("fine-tuning forgets (above 80%)", NaiveForgets > 0.8, Percent(NaiveForgets)),
-        new("replay of 500 images is at least 30 points above fine-tuning", Replay >= Naive + 0.3, $"{Percent(Replay)} against {Percent(Naive)}"),
-        new("replay forgets less than fine-tuning", ReplayForgets < NaiveForgets, $"{Percent(ReplayForgets)} against {Percent(NaiveForgets)}"),
-        new("joint training is above replay", Joint > Replay, $"{Percent(Joint)} against {Percent(Replay)}"),
-        new("the same seed gives the same accuracies", Same, Same ? "equal bits" : "they differ"),
-        new($"derivatives of every op agree with differences, orders 1 to {SuiteCommand.GradOrder}", GradChecks > 0 && GradChecksFailed == 0,
-            $"{GradChecks - GradChecksFailed} of {GradChecks}"),
-    ];
-
-    private static string Percent(double fraction) => SuiteCommand.Percent(fraction);
-}
-
 /// <summary>
-/// <c>native suite</c>: in under a minute, everything that exists once: each method on the stream, the gradients of every op, the speed of a
-/// few. Fails when a claim does not hold.
+/// <c>native suite</c>: runs the cells of a plan that are not done. Preset quick, the default, is every method once, briefly, the gradients of every op and the speed of
+/// a few, with claims that must hold; preset paper is every published table whose methods and data are here.
 /// </summary>
 internal static class SuiteCommand
 {
-    // As many images as the drawn digits have: with MNIST at hand the suite takes no longer, and says which part it used.
-    private const int TrainImages = 12_000, TestImages = 2_000;
-    private const int Seeds = 2, SamplesPerOp = 2;
-
-    /// <summary>Highest order of derivative checked.</summary>
-    public const int GradOrder = 2;
-
-    private const double BenchSeconds = 0.25;
-    private static readonly string[] BenchOps = ["matmul-256-nn", "matmul-1024-nn", "matmul-10x784x400-nt", "add-1048576", "tanh-1048576"];
+    private const string PlanFile = "plan.json";
 
     public static Command Create(Ui ui)
     {
         var stream = new Option<string>("--stream")
         {
-            Description = $"Stream: {string.Join(", ", StreamTable.All.Select(s => s.Name))}.",
+            Description = $"Stream of preset quick: {string.Join(", ", StreamTable.All.Select(s => s.Name))}.",
             HelpName = "NAME",
             DefaultValueFactory = _ => "split-mnist",
         };
-        var folder = new Option<string>("--out")
-        { Description = "Folder for the results.", HelpName = "DIR", DefaultValueFactory = _ => Path.Combine("runs", "suite") };
-        var data = DataCommand.FolderOption();
-        var command = new Command("suite", "Runs everything once, briefly, and checks what it must show.") { stream, folder, data };
-        command.SetAction(parse => Run(ui, StreamTable.Find(parse.GetRequiredValue(stream)),
-            new StreamRequest(DataFolder.From(parse.GetValue(data)))
-            { Explicit = parse.GetValue(data) is not null, MaxTrain = TrainImages, MaxTest = TestImages },
-            parse.GetRequiredValue(folder)));
+        var options = new PlanOptions(Preset.Quick, Path.Combine("runs", "suite"));
+        var command = new Command("suite", "Runs many cells, skips what is done, and checks what they must show.") { stream };
+        options.AddTo(command);
+        command.SetAction(parse => Run(ui, options.Of(parse), StreamTable.Find(parse.GetRequiredValue(stream))));
+        command.Add(Status(ui));
+        command.Add(Merge(ui));
         return command;
     }
 
-    private static int Run(Ui ui, StreamRow row, StreamRequest request, string folder)
+    private static int Run(Ui ui, PlanOptions options, StreamRow stream)
     {
-        if (folder.Length == 0)
-            throw new UsageException("suite: the name of the folder for the results is empty. Give --out DIR.");
-        AtomicFile.Probe(Path.Combine(folder, "suite.json"));
         var clock = Stopwatch.StartNew();
-        var stream = row.Build(request);
-        RunCommand.DescribeData(ui, stream);
-        var runs = Methods(ui, row, request);
-        var repeat = MethodRun.Execute(runs[0].Spec, stream, null, ui.Cancel);
-        var grads = Gradients(ui);
-        var roof = Roof.Measure();
-        var timings = OpBench.All.Where(o => BenchOps.Contains(o.Name)).Select(o =>
-        {
-            ui.Status($"speed of {o.Name}");
-            return o.Time(BenchSeconds, ui.Cancel);
-        }).ToArray();
-        var checks = Figures(runs, repeat, grads).Claims();
-        Print(ui, runs, grads, roof, timings, checks, clock.Elapsed);
-        Write(folder, stream, runs, grads, roof, timings, checks);
-        ui.Line($"{clock.Elapsed.TotalSeconds:F1} s; results in {folder}");
-        return Verdict(checks);
-    }
-
-    private static List<RunRecord> Methods(Ui ui, StreamRow row, StreamRequest request)
-    {
-        var runs = new List<RunRecord>();
-        foreach (var method in MethodTable.All)
-            for (ulong seed = 0; seed < Seeds; seed++)
-            {
-                var spec = new RunSpec(method, row.Name, Scenario.ClassIncremental, seed, new TrainerOptions(), new MethodSettings());
-                runs.Add(MethodRun.Execute(spec, row.Build(request with { Seed = seed }), p =>
-                    ui.Status($"{method.Name}, seed {seed}: phase {p.Phase}/{p.Phases}, step {p.Step}/{p.Steps}"), ui.Cancel));
-            }
-        return runs;
-    }
-
-    private static List<GradCheckRow> Gradients(Ui ui)
-    {
-        var rows = new List<GradCheckRow>();
-        foreach (var op in OpTable.All)
-            for (int order = 1; order <= GradOrder; order++)
-            {
-                ui.Cancel.ThrowIfCancellationRequested();
-                ui.Status($"gradients of {op.Name}, order {order}");
-                if (GradCheck.RunRow(op, order, seed: 0, atMost: SamplesPerOp) is { Count: > 0 } reports)
-                    rows.Add(new GradCheckRow(op.Name, order, reports));
-            }
-        return rows;
-    }
-
-    private static SuiteFigures Figures(List<RunRecord> runs, RunRecord repeat, List<GradCheckRow> grads) => new(
-        Mean(runs, "joint", "averageAccuracy"), Mean(runs, "naive", "averageAccuracy"), Mean(runs, "er", "averageAccuracy"),
-        Mean(runs, "naive", "forgetting"), Mean(runs, "er", "forgetting"),
-        Enumerable.Range(0, repeat.Result.Matrix.Rows).All(i => repeat.Result.Matrix.Row(i).SequenceEqual(runs[0].Result.Matrix.Row(i))),
-        grads.Count, grads.Count(g => g.Failure is not null));
-
-    /// <summary>The exit code: every claim must hold.</summary>
-    public static int Verdict(IEnumerable<SuiteCheck> checks) => checks.All(c => c.Holds) ? App.Success : App.Failed;
-
-    private static double Mean(List<RunRecord> runs, string method, string metric) =>
-        runs.Where(r => r.Spec.Method.Name == method).Select(r => r[metric] ?? double.NaN).Average();
-
-    private static void Print(Ui ui, List<RunRecord> runs, List<GradCheckRow> grads, Roof roof, OpTiming[] timings, IReadOnlyList<SuiteCheck> checks, TimeSpan elapsed)
-    {
+        var store = new CellStore(options.Folder);
+        bool quick = options.Preset == Preset.Quick;
+        var tables = quick ? [] : PaperTables.All.Select(t => new Reproduction(t, Preset.Paper, options.Seeds, options.Data)).ToList();
+        IReadOnlyList<Cell> all = quick ? Quick(stream, options) : [.. tables.SelectMany(t => t.Plan()
+            .Where(c => options.Only is not { } only || only.Matches(t.Table.Id, c.Method, c.Stream))).Distinct()];
+        var plan = options.Part(all);
+        if (plan.Count == 0)
+            throw new UsageException($"suite: no cell is meant by --only {options.Only}. Name a method, a stream or, with --preset paper, a table.");
+        WritePlan(options.Folder, all);
+        ui.Line($"preset {PlanOptions.Name(options.Preset)}, seeds 0 to {options.Seeds - 1}: {plan.Count} cells, {plan.Count(c => store.Status(c) == CellStatus.Done)} done already");
+        if (quick)
+            RunCommand.DescribeData(ui, Build(plan[0], options.Data));
+        new CellRunner(store, options.Cells, ui).Run(plan);
+        if (options.Index is not null)
+            return Failures(ui, store, plan);
         ui.Line();
-        ui.Line($"class-incremental, {Seeds} seeds, 1 epoch, batch 10");
-        ui.Table(MethodHeadings, MethodRows(runs));
-        ui.Line($"speed; {roof.Describe()}");
-        ui.Line(BenchCommand.Legend);
-        ui.Table(BenchCommand.Headings, timings.Select(t => BenchCommand.Row(t, roof)));
-        foreach (var g in grads.Where(g => g.Failure is not null))
-            ui.Line(g.Failure!.ToString());
-        ui.Table(["claim", "found", "holds"], checks.Select(c => new[] { c.Claim, c.Found, c.Holds ? "yes" : "NO" }));
+        var table = CellTable.Of(store, plan);
+        table.Print(ui);
+        // A part of the plan says nothing about the claims.
+        int verdict = quick && options.Only is null ? Checks(ui, options, store, plan, table) : App.Success;
+        if (!quick)
+            Papers(ui, store, options.Folder, tables);
+        int failures = Failures(ui, store, plan);
+        ui.Line($"{clock.Elapsed.TotalSeconds:F1} s; results in {options.Folder}");
+        return Math.Max(verdict, failures);
     }
 
-    private static readonly string[] MethodHeadings = ["method", "average accuracy>", "by seed>", "forgetting>", "stored bits>", "s per run>"];
-
-    private static IEnumerable<string[]> MethodRows(List<RunRecord> runs) => runs.GroupBy(r => r.Spec.Method.Name).Select(g =>
+    /// <summary>Every method that can run on the stream, seed by seed.</summary>
+    private static IReadOnlyList<Cell> Quick(StreamRow stream, PlanOptions options)
     {
-        var first = g.First();
-        var forgetting = first.Metrics.First(m => m.Key == "forgetting");
-        return new[]
-        {
-            g.Key, Percent(g.Average(r => r["averageAccuracy"] ?? double.NaN)), string.Join(" ", g.Select(r => Percent(r["averageAccuracy"] ?? double.NaN))),
-            forgetting.Value is null ? forgetting.ToString() : Percent(g.Average(r => r["forgetting"] ?? double.NaN)),
-            $"{first.StorageBits}", $"{g.Average(r => r.Result.TrainTime.TotalSeconds):F1}",
-        };
-    });
+        string name = Real(stream.Name, options.Data);
+        return [.. Enumerable.Range(0, options.Seeds).SelectMany(seed => MethodTable.All
+            .Where(m => m.Scenarios.Contains(stream.Usual) && (options.Only is not { } only || only.Matches(m.Name, name)))
+            .Select(m => Cell.Of(new RunSpec(m, name, stream.Usual, (ulong)seed, new TrainerOptions(), Recipe.QuickSettings(m.Name, name),
+                MaxTrain: Recipe.QuickItems(name), MaxTest: Recipe.QuickTest))))];
+    }
 
-    private static void Write(string folder, TaskStream stream, List<RunRecord> runs, List<GradCheckRow> grads, Roof roof, OpTiming[] timings,
-        IReadOnlyList<SuiteCheck> checks)
+    /// <summary>The stream that a cell is of: with no MNIST at hand, one of drawn digits, and it says so.</summary>
+    public static string Real(string stream, DataFolder data) => stream == "split-mnist" && !Mnist.Here(data) ? "split-digits" : stream;
+
+    private static TaskStream Build(Cell cell, DataFolder data) => StreamTable.Find(cell.Stream)
+        .Build(new StreamRequest(data, cell.Scenario, cell.Seed) { Explicit = true, MaxTrain = cell.MaxTrain, MaxTest = cell.MaxTest });
+
+    private static int Checks(Ui ui, PlanOptions options, CellStore store, IReadOnlyList<Cell> plan, ReportTable table)
     {
-        foreach (var run in runs)
-            AtomicFile.WriteJson(Path.Combine(folder, $"{run.Spec.Method.Name}-seed{run.Spec.Seed}.json"), json => MethodRun.WriteJson(json, run));
-        AtomicFile.WriteJson(Path.Combine(folder, "suite.json"), json =>
+        var engine = EngineChecks.Make(ui);
+        var checks = Figures(plan, store, engine, Repeats(plan[0], store, options.Data, ui)).Claims();
+        var claims = new ReportTable(["claim", "found", "holds"], [.. checks.Select(c => new[] { c.Claim, c.Found, c.Holds ? "yes" : "NO" })]);
+        ui.Line($"speed; {engine.Roof.Describe()}");
+        ui.Line(BenchCommand.Legend);
+        engine.Speeds.Print(ui);
+        foreach (var g in engine.Gradients.Where(g => g.Failure is not null))
+            ui.Line(g.Failure!.ToString());
+        claims.Print(ui);
+        var text = new StringBuilder("# Suite\n\n").Append(table.Markdown()).Append('\n');
+        text.Append($"Speed; {engine.Roof.Describe()}. {BenchCommand.Legend}\n\n{engine.Speeds.Markdown()}\n{claims.Markdown()}");
+        AtomicFile.WriteText(Path.Combine(options.Folder, "suite.md"), text.ToString());
+        AtomicFile.WriteText(Path.Combine(options.Folder, "suite.csv"), table.Csv());
+        AtomicFile.WriteJson(Path.Combine(options.Folder, "suite.json"), json =>
         {
-            json.WriteNumber("schema", 1);
+            json.WriteNumber("schema", 2);
             json.WriteString("engine", Engine.Version);
-            json.WriteString("data", $"{stream.TrainItems.Name} and {stream.TestItems.Name}; {stream.TrainItems.Provenance}");
-            json.WriteStartArray("runs");
-            foreach (var run in runs)
-            {
-                json.WriteStartObject();
-                MethodRun.WriteJson(json, run);
-                json.WriteEndObject();
-            }
+            json.WriteStartArray("cells");
+            foreach (var cell in plan)
+                json.WriteStringValue(cell.Id);
             json.WriteEndArray();
-            json.WriteNumber("gradChecks", grads.Count);
-            json.WriteNumber("gradChecksFailed", grads.Count(g => g.Failure is not null));
-            BenchCommand.WriteJson(json, roof, timings);
+            json.WriteNumber("gradChecks", engine.Gradients.Count);
+            json.WriteNumber("gradChecksFailed", engine.Gradients.Count(g => g.Failure is not null));
+            BenchCommand.WriteJson(json, engine.Roof, [.. engine.Timings]);
             json.WriteStartArray("checks");
             foreach (var c in checks)
             {
@@ -186,34 +114,119 @@ internal static class SuiteCommand
             }
             json.WriteEndArray();
         });
-        AtomicFile.WriteText(Path.Combine(folder, "suite.md"), Markdown(stream, runs, roof, timings, checks));
+        return Verdict(checks);
     }
 
-    private static string Markdown(TaskStream stream, List<RunRecord> runs, Roof roof, OpTiming[] timings, IReadOnlyList<SuiteCheck> checks)
+    // The first cell once more, without the folder: the same bits must come out.
+    private static bool Repeats(Cell cell, CellStore store, DataFolder data, Ui ui)
     {
-        var (train, test) = (stream.TrainItems, stream.TestItems);
-        var text = new StringBuilder("# Suite\n\n");
-        text.Append($"Data: {train.Name} ({train.Count} images) and {test.Name} ({test.Count}); {train.Provenance}. ");
-        text.Append($"Class-incremental, {Seeds} seeds, 1 epoch, batch 10.\n\n");
-        Table(text, MethodHeadings, MethodRows(runs));
-        text.Append($"Speed; {roof.Describe()}. {BenchCommand.Legend}\n\n");
-        Table(text, BenchCommand.Headings, timings.Select(t => BenchCommand.Row(t, roof)));
-        Table(text, ["claim", "found", "holds"], checks.Select(c => new[] { c.Claim, c.Found, c.Holds ? "yes" : "NO" }));
-        text.Append("Definitions:\n\n");
-        foreach (var m in runs[0].Metrics)
-            text.Append($"- {m.Name}: {m.Definition}\n");
-        return text.ToString();
+        if (store.Result(cell)?.FinalState is not { } final)
+            return false;
+        ui.Status($"{cell.Label} once more");
+        var row = MethodTable.Find(cell.Method);
+        var spec = new RunSpec(row, cell.Stream, cell.Scenario, cell.Seed, new TrainerOptions(cell.Epochs, cell.BatchSize), new MethodSettings());
+        return MethodRun.Execute(spec, cell.MethodOptions(row), Build(cell, data), null, null, ui.Cancel).FinalState == final;
     }
 
-    private static void Table(StringBuilder text, IReadOnlyList<string> headings, IEnumerable<IReadOnlyList<string>> rows)
+    private static SuiteFigures Figures(IReadOnlyList<Cell> plan, CellStore store, EngineChecks engine, bool same)
     {
-        text.Append($"| {string.Join(" | ", headings.Select(h => h.TrimEnd('>')))} |\n");
-        text.Append($"| {string.Join(" | ", headings.Select(h => h.EndsWith('>') ? "---:" : "---"))} |\n");
-        foreach (var row in rows)
-            text.Append($"| {string.Join(" | ", row)} |\n");
-        text.Append('\n');
+        double mean(string method, string measure) => plan.Where(c => c.Method == method).Select(c => store.Result(c)?[measure] ?? double.NaN).DefaultIfEmpty(double.NaN).Average();
+        return new SuiteFigures(mean("joint", "averageAccuracy"), mean("naive", "averageAccuracy"), mean("er", "averageAccuracy"), mean("naive", "forgetting"), mean("er", "forgetting"),
+            same, engine.Gradients.Count, engine.Gradients.Count(g => g.Failure is not null));
     }
 
-    /// <summary>A fraction as a percentage; NaN, an undefined figure, as n/a.</summary>
-    public static string Percent(double fraction) => double.IsNaN(fraction) ? "n/a" : $"{100 * fraction:F2}%";
+    /// <summary>The exit code: every claim must hold.</summary>
+    public static int Verdict(IEnumerable<SuiteCheck> checks) => checks.All(c => c.Holds) ? App.Success : App.Failed;
+
+    private static void Papers(Ui ui, CellStore store, string folder, List<Reproduction> tables)
+    {
+        var rows = new List<string[]>();
+        foreach (var table in tables)
+        {
+            var cells = table.Compare(store);
+            ReproductionReport.Write(Path.Combine(folder, "reports"), table.Table, cells);
+            rows.Add([table.Table.Id, table.Table.Title, $"{cells.Count}", string.Join(", ", cells.GroupBy(c => c.Verdict.ToString()).OrderByDescending(g => g.Count()).Take(4).Select(g => $"{g.Count()} {g.Key}"))]);
+        }
+        new ReportTable(["table", "what", "numbers>", "verdicts"], rows).Print(ui);
+    }
+
+    /// <summary>Names the cells that failed; the exit code.</summary>
+    public static int Failures(Ui ui, CellStore store, IReadOnlyList<Cell> plan)
+    {
+        var failed = plan.Where(c => store.Status(c) == CellStatus.Failed).ToList();
+        foreach (var cell in failed)
+            ui.Line($"failed: {cell.Id} {cell.Label}: {store.Error(cell)!.Split('\n')[0]}");
+        if (failed.Count > 0)
+            ui.Line($"{failed.Count} cells failed; their errors are kept beside them, and --retry tries them again");
+        int elsewhere = plan.Count(c => store.Status(c) == CellStatus.Running);
+        if (elsewhere > 0)
+            ui.Line($"{elsewhere} cells are being run by other processes");
+        return failed.Count > 0 ? App.Failed : App.Success;
+    }
+
+    private static void WritePlan(string folder, IReadOnlyList<Cell> plan) =>
+        AtomicFile.WriteText(Path.Combine(folder, PlanFile), new JsonObject { ["cells"] = new JsonArray([.. plan.Select(c => (JsonNode)c.ToJson())]) }.ToJsonString() + "\n");
+
+    private static IReadOnlyList<Cell> ReadPlan(string folder)
+    {
+        string path = Path.Combine(folder, PlanFile);
+        if (!File.Exists(path))
+            return [];
+        try
+        {
+            if (JsonNode.Parse(File.ReadAllText(path))?["cells"] is JsonArray cells && cells.Select(Cell.FromJson).ToList() is var plan && plan.All(c => c is not null))
+                return [.. plan.OfType<Cell>()];
+        }
+        catch (Exception e) when (e is System.Text.Json.JsonException or InvalidOperationException)
+        {
+        }
+        throw new DataFormatException($"suite: {path} is damaged or foreign. Delete it; the next run of the suite writes it anew.");
+    }
+
+    private static Command Status(Ui ui)
+    {
+        var folder = Folder();
+        var command = new Command("status", "How far the cells of a folder are.") { folder };
+        command.SetAction(parse =>
+        {
+            string root = parse.GetRequiredValue(folder);
+            if (!Directory.Exists(root))
+                throw new UsageException($"suite: {root} is not a folder. Name the --out of a suite.");
+            var store = new CellStore(root);
+            var planned = ReadPlan(root);
+            IReadOnlyList<Cell> all = [.. planned, .. store.All().Where(c => !planned.Contains(c))];
+            var states = all.Select(store.Status).ToList();
+            new ReportTable(["index>", "cell", "method", "options", "stream", "seed>", "status", "s>"], [.. all.Select((c, i) => new[]
+            {
+                i < planned.Count ? $"{i}" : "", c.Id, c.Method, CellTable.Changed(c), c.Stream, $"{c.Seed}", $"{states[i]}".ToLowerInvariant(), store.Result(c) is { } r ? $"{r.Seconds:F1}" : "",
+            })]).Print(ui);
+            ui.Line(string.Join(", ", Enum.GetValues<CellStatus>().Select(s => $"{states.Count(x => x == s)} {s.ToString().ToLowerInvariant()}")));
+            return Failures(ui, store, all);
+        });
+        return command;
+    }
+
+    private static Command Merge(Ui ui)
+    {
+        var from = new Argument<string[]>("DIR") { Description = "Folders of cells.", Arity = ArgumentArity.OneOrMore };
+        var folder = Folder();
+        var command = new Command("merge", "Brings the cells of several folders together; the order does not matter.") { from, folder };
+        command.SetAction(parse =>
+        {
+            foreach (string dir in parse.GetRequiredValue(from))
+                if (!Directory.Exists(Path.Combine(dir, "cells")))
+                    throw new UsageException($"merge: {dir} has no cells. Name the --out of a suite.");
+            string root = parse.GetRequiredValue(folder);
+            var store = new CellStore(root);
+            int count = CellMerge.Run([.. parse.GetRequiredValue(from).Select(d => new CellStore(d))], store, ui.Cancel);
+            var all = store.All();
+            CellTable.Of(store, [.. all.OrderBy(c => c.Method, StringComparer.Ordinal).ThenBy(c => c.Group, StringComparer.Ordinal).ThenBy(c => c.Seed)]).Print(ui);
+            ui.Line($"{count} cells in {root}, {all.Count(c => store.Status(c) == CellStatus.Done)} done");
+            return App.Success;
+        });
+        return command;
+    }
+
+    private static Option<string> Folder() => new("--out")
+    { Description = "Folder of cells.", HelpName = "DIR", DefaultValueFactory = _ => Path.Combine("runs", "suite") };
 }

@@ -4,7 +4,7 @@ namespace Native.Benchmarks;
 
 /// <summary>A column of a published table.</summary>
 /// <param name="Name">As published.</param>
-/// <param name="Measure">The figure of a result that it shows: a key, <c>taskN</c> or <c>averageN</c>.</param>
+/// <param name="Measure">The figure of a result that it shows: a key, <c>taskN</c> or <c>averageN</c>; or, without a run, <c>option.NAME</c> or <c>stream.NAME</c>.</param>
 /// <param name="HigherIsBetter">Which way is good; null for neither.</param>
 /// <param name="Scale">What our figure is multiplied with: 100 makes percent of a fraction.</param>
 /// <param name="Margin">Least tolerance of a verdict, in published units; null for a tenth of the value (units that have no points).</param>
@@ -28,12 +28,6 @@ internal sealed record PaperCell(string Row, PaperColumn Column, double Value, d
     /// <summary>Why the value cannot be compared with ours although it can be measured; null where it can.</summary>
     public string? NotComparable { get; init; }
 
-    /// <summary>Why it is not run; null where it is.</summary>
-    public string? NotRun { get; init; }
-
-    /// <summary>Our number, where it follows from options and sizes without a run.</summary>
-    public Func<double?>? Known { get; init; }
-
     /// <summary>Where the hyper-parameters come from.</summary>
     public string Provenance { get; init; } = "";
 }
@@ -47,6 +41,15 @@ internal sealed record PaperCell(string Row, PaperColumn Column, double Value, d
 /// <param name="Margin">By how much, a fraction.</param>
 internal sealed record PaperClaim(string Text, Recipe Left, string LeftMeasure, Recipe? Right, string RightMeasure = "averageAccuracy", double Margin = 0)
 {
+    /// <summary>What the left side's figure is reduced by, seed by seed: then the claim is about a change.</summary>
+    public Recipe? LeftBase { get; init; }
+
+    /// <summary>What the right side's figure is reduced by.</summary>
+    public Recipe? RightBase { get; init; }
+
+    /// <summary>Every recipe that it needs.</summary>
+    public IEnumerable<Recipe> Recipes => new[] { Left, LeftBase, Right, RightBase }.OfType<Recipe>();
+
     /// <summary>The figure's column in reports.</summary>
     public string Column { get; init; } = "claim";
 
@@ -66,8 +69,24 @@ internal sealed record PaperTable(string Id, string Paper, string Title, string 
     /// <summary>Statements of a figure.</summary>
     public IReadOnlyList<PaperClaim> Claims { get; init; } = [];
 
+    /// <summary>The same with options added to every recipe: another setting than the paper's.</summary>
+    public PaperTable With(IReadOnlyList<string> options)
+    {
+        if (options.Count == 0)
+            return this;
+        return this with
+        {
+            Cells = [.. Cells.Select(c => c with { Recipe = with(c.Recipe) })],
+            Claims = [.. Claims.Select(c => c with { Left = with(c.Left)!, LeftBase = with(c.LeftBase), Right = with(c.Right), RightBase = with(c.RightBase) })],
+        };
+        // What a recipe says of itself stays.
+        Recipe? with(Recipe? r) => r is null ? null : r with { Options = [.. options.Where(o => !r.Options.Any(own => Same(own, o))), .. r.Options] };
+
+        static bool Same(string a, string b) => string.Equals(a.Split('=')[0], b.Split('=')[0], StringComparison.OrdinalIgnoreCase);
+    }
+
     /// <summary>Every recipe, each once.</summary>
-    public IEnumerable<Recipe> Recipes => Cells.Select(c => c.Recipe).Concat(Claims.SelectMany(c => new[] { c.Left, c.Right })).OfType<Recipe>().DistinctBy(r => r.Command);
+    public IEnumerable<Recipe> Recipes => Cells.Select(c => c.Recipe).Concat(Claims.SelectMany(c => c.Recipes)).OfType<Recipe>().DistinctBy(r => r.Command);
 }
 
 /// <summary>Short ways to write published rows.</summary>
@@ -84,7 +103,4 @@ internal static class Published
 
     /// <summary>The same cells, marked as measured otherwise than ours would be.</summary>
     public static IEnumerable<PaperCell> NotComparable(this IEnumerable<PaperCell> cells, string reason) => cells.Select(c => c with { NotComparable = reason });
-
-    /// <summary>The same cells, marked as not run.</summary>
-    public static IEnumerable<PaperCell> NotRun(this IEnumerable<PaperCell> cells, string reason) => cells.Select(c => c with { NotRun = reason });
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text.Json.Nodes;
 using Native.Methods;
 
 namespace Native.Benchmarks;
@@ -19,8 +20,8 @@ internal enum Preset
 /// <param name="Options">Options that differ from the method's defaults for this stream, as <c>name=value</c>.</param>
 internal sealed record Recipe(string Method, string Stream, params string[] Options)
 {
-    // Training and test items of a quick run.
-    private const int QuickTrain = 1000, QuickTest = 1000;
+    /// <summary>Training and test items of a quick run.</summary>
+    public const int QuickTrain = 3000, QuickTest = 1000;
 
     // Streams whose data sets may be absent, remembered for the life of the process.
     private static readonly ConcurrentDictionary<(string, string), string?> Absent = new();
@@ -38,6 +39,10 @@ internal sealed record Recipe(string Method, string Stream, params string[] Opti
     public string Command => $"native run {Method} --stream {Stream}{(Scenario is { } s ? $" --scenario {s.Name()}" : "")}"
         + $"{(Epochs == 1 ? "" : $" --epochs {Epochs}")}{(BatchSize == 10 ? "" : $" --batch {BatchSize}")}{string.Concat(Options.Select(o => $" --set {o}"))}";
 
+    /// <summary>The options of the paper's size, as JSON; null when the method does not exist.</summary>
+    public JsonObject? Defaults => MethodTable.All.FirstOrDefault(m => m.Name == Method) is { } method
+        ? Cell.ToJson(method.Configure(new MethodSettings(Options: Pairs(Options), Stream: Stream))) : null;
+
     /// <summary>The cell of a seed, or why there is none.</summary>
     public (Cell? Cell, string? Reason) Resolve(Preset preset, ulong seed, DataFolder data)
     {
@@ -51,21 +56,57 @@ internal sealed record Recipe(string Method, string Stream, params string[] Opti
             return (null, $"{Method} has no {scenario.Name()}-incremental scenario");
         if (Missing(stream, data) is { } missing)
             return (null, missing);
-        var spec = new RunSpec(method, name, scenario, seed, new TrainerOptions(Epochs, BatchSize), Settings(name),
-            MaxTrain: preset == Preset.Quick ? QuickTrain : null, MaxTest: preset == Preset.Quick ? QuickTest : null);
-        return (Cell.Of(spec), null);
+        return (Cell.Of(new RunSpec(method, name, scenario, seed, new TrainerOptions(preset == Preset.Quick ? 1 : Epochs, BatchSize),
+            preset == Preset.Quick ? QuickSettings(Method, Stream, Options) : new MethodSettings(Options: Pairs(Options), Stream: Stream),
+            MaxTrain: preset == Preset.Quick ? QuickItems(name) : null, MaxTest: preset == Preset.Quick ? QuickTest : null)), null);
     }
 
-    /// <summary>The settings that the options stand for.</summary>
-    public MethodSettings Settings(string stream) => new(Options: Options.Select(MethodOptions.Pair).ToDictionary(StringComparer.Ordinal), Stream: stream);
+    /// <summary>
+    /// A method's settings in a quick run: fewer inner steps where a paper makes many per batch, and thin networks and few recalled images (at the step
+    /// size that keeps the step per image) where the stream has colour.
+    /// </summary>
+    public static MethodSettings QuickSettings(string method, string stream, params ReadOnlySpan<string> options)
+    {
+        bool colour = Twin(stream).StartsWith("textures", StringComparison.Ordinal);
+        var all = Pairs(method switch
+        {
+            "meta-synthetic" or "meta-real" or "meta-gan" or "meta-mlp" => ["setting=quick", "metaSteps=100", "ganSteps=200"],
+            "gen" => ["iterations=2"],
+            "gen-mir" => ["iterations=1", "ascents=2", "replayPerImage=2"],
+            "arm" when colour => ["width=5", "recalled=10", "pixelRate=1", "steps=5"],
+            "arm-gradients" when colour => ["width=5", "recalled=10", "pixelRate=1", "steps=5", "gradientSamples=20"],
+            "arm-gradients" => ["gradientSamples=20"],
+            "adi" when colour => ["width=5", "generated=10", "pixelRate=1", "steps=5"],
+            _ when colour => ["width=5"],
+            _ => [],
+        });
+        foreach (var (name, value) in Pairs(options))
+            all[name] = value;
+        return new MethodSettings(Options: all, Stream: stream);
+    }
+
+    /// <summary>Training items of a quick run; the rotated streams take them for each of 20 angles.</summary>
+    public static int QuickItems(string stream) => stream.EndsWith("-rotations", StringComparison.Ordinal) ? QuickTrain / 20 : QuickTrain;
+
+    private static Dictionary<string, string> Pairs(params ReadOnlySpan<string> options)
+    {
+        var pairs = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (string option in options)
+        {
+            var (name, value) = MethodOptions.Pair(option);
+            pairs[name] = value;
+        }
+        return pairs;
+    }
 
     /// <summary>A stream of the same kind that every machine has: drawn digits, textures or topics.</summary>
     public static string Twin(string stream) => stream switch
     {
-        "mnist-5k-5" or "split-mnist" or "split-digits" or "digits-5k-5" => "split-digits",
+        "mnist-5k-5" or "mnist-mir-5" or "digits-mir-5" or "split-mnist" or "split-digits" or "digits-5k-5" => "split-digits",
         "split-mnist-10" or "digits-10" => "digits-10",
         "mnist-rotations" or "digits-rotations" => "digits-rotations",
-        "ag-news" => "topics",
+        "ag-news-2" => "topics-2",
+        "cifar10-10" or "svhn-10" or "textures-10" => "textures-10",
         _ => "textures-5",
     };
 

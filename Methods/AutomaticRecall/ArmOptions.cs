@@ -67,12 +67,13 @@ public enum RecallAgain
 /// columns of lambda0 suggest.
 /// </param>
 /// <param name="Width">Hidden units, or filters of the first stage; 0 for the paper's 400 and 20 (appendix A.3).</param>
+/// <param name="GradientSamples">Recalled images whose gradients are studied after the run (<see cref="GradientCorrelation"/>); 1000 in appendix A.7, 0 for none.</param>
 public sealed record ArmOptions(
     double LearningRate = 0.05, double PixelRate = 25, int Recalled = 10, int Steps = 10, int? Lag = null, int? RecallFrom = null,
     Disagreement Disagreement = Disagreement.FromMixture, double DisagreementWeight = 1, double RecallWeight = 1, double RealWeight = 1,
     double AwayBefore = 1, double AwayNow = 0.1, double Diversity = 16, double Sharpness = 0.1, double Norm = 1, double Smoothness = 1,
     bool FromNoise = false, int Repeats = 1, RecallAgain Again = RecallAgain.Restart, RecallNorm RecallNorm = RecallNorm.TrainUpdate,
-    bool UnionMean = false, int Width = 0) : IMethodOptions
+    bool UnionMean = false, int Width = 0, int GradientSamples = 0) : IMethodOptions
 {
     /// <summary>The defaults on a stream of the paper: table 6 by data set; MNIST's for any other stream.</summary>
     public static ArmOptions For(PaperData data) => data switch
@@ -87,7 +88,7 @@ public sealed record ArmOptions(
     {
         OptionRange.Positive(method, (nameof(LearningRate), LearningRate), (nameof(Recalled), Recalled), (nameof(Repeats), Repeats), (nameof(Lag), Lag ?? 1));
         OptionRange.NotNegative(method, (nameof(PixelRate), PixelRate), (nameof(Steps), Steps), (nameof(RecallFrom), RecallFrom ?? 0), (nameof(Width), Width),
-            (nameof(RecallWeight), RecallWeight), (nameof(RealWeight), RealWeight));
+            (nameof(GradientSamples), GradientSamples), (nameof(RecallWeight), RecallWeight), (nameof(RealWeight), RealWeight));
         OptionRange.Finite(method, (nameof(DisagreementWeight), DisagreementWeight), (nameof(AwayBefore), AwayBefore), (nameof(AwayNow), AwayNow),
             (nameof(Diversity), Diversity), (nameof(Sharpness), Sharpness), (nameof(Norm), Norm), (nameof(Smoothness), Smoothness));
     }

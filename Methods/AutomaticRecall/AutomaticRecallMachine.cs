@@ -6,7 +6,7 @@ namespace Native.Methods;
 /// that teaches the present network what the one of before says, on both. Nothing of earlier tasks is stored but that network. <c>PAPER.md</c>
 /// beside this file maps equations to lines.
 /// </summary>
-public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds, ArmOptions options) : IMethod
+public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds, ArmOptions options) : IMethod, IMeasured
 {
     private readonly SgdLearner _learner = new(stream, seeds, options.LearningRate, options.Width);
     private readonly Teacher _teacher = new(stream, options.Width, options.Lag);
@@ -36,28 +36,20 @@ public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds,
         if (_teacher.Replays(options.RecallFrom))
         {
             using var scope = TensorScope.Begin("recall");
-            var images = Recall(batch);
-            Learn(batch, images, again: false);
+            var images = Begin(batch, out long[] origin);
+            Climb(batch, images);
+            Learn(batch, origin, images, again: false);
             for (int r = 1; r < options.Repeats; r++)
             {
                 using var again = TensorScope.Begin("recall-again");
                 if (options.Again == RecallAgain.Restart)
-                    images = Recall(batch);
-                else
-                    Climb(batch, images);
-                Learn(batch, images, again: true);
+                    images = Begin(batch, out origin);
+                Climb(batch, images);
+                Learn(batch, origin, images, again: true);
             }
         }
         _teacher.Advance();
         return loss;
-    }
-
-    /// <summary>M images recalled for a batch, [M, pixels]: eq. 9 climbed from images of the batch (or noise). The networks stay as they are.</summary>
-    internal Tensor Recall(Batch batch)
-    {
-        var images = Begin(batch, out _);
-        Climb(batch, images);
-        return images;
     }
 
     /// <summary>Where recall starts, and from which image of the batch each comes (empty for noise).</summary>
@@ -68,6 +60,7 @@ public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds,
             : batch.X.TakeRows(Tensor.From(origin, [origin.Length]));
     }
 
+    /// <summary>Eq. 9 climbed in place from where the images [M, pixels] are. The networks stay as they are.</summary>
     internal void Climb(Batch batch, Tensor images)
     {
         var away = RecallObjective.Away([.. batch.Targets.Distinct().Order()], stream.Outputs);
@@ -81,13 +74,13 @@ public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds,
     private Tensor Planes(Tensor images) => images.Reshape(-1, stream.Train.Channels, stream.Train.Height, stream.Train.Width);
 
     // Line 9. The targets come from the network of before at the images after the last ascent step.
-    private void Learn(Batch batch, Tensor images, bool again)
+    private void Learn(Batch batch, long[] origin, Tensor images, bool again)
     {
         Tensor recalled, real = batch.X;
         if (options.RealWeight == 0)
         {
             var targets = Targets(images);
-            Tell(batch, images, targets);
+            Tell(batch, origin, images, targets);
             recalled = Distillation.Losses(_learner.Net, images, targets);
             Descend(recalled.Sum() * (options.RecallWeight / Divisor(images.Shape[0], 0)), again);
             return;
@@ -95,7 +88,7 @@ public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds,
         Tensor targetRecalled, targetReal, distilled;
         using (Distillation.Norm(options.RecallNorm, _teacher.Net, _learner.Net))
             (targetRecalled, targetReal) = Distillation.Targets(_teacher.Net, images, real);
-        Tell(batch, images, targetRecalled);
+        Tell(batch, origin, images, targetRecalled);
         (recalled, distilled) = Distillation.Losses(_learner.Net, images, real, targetRecalled, targetReal);
         Descend(recalled.Sum() * (options.RecallWeight / Divisor(images.Shape[0], real.Shape[0]))
             + distilled.Sum() * (options.RealWeight / Divisor(real.Shape[0], images.Shape[0])), again);
@@ -123,7 +116,8 @@ public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds,
         _learner.Optimizer.Step();
     }
 
-    private void Tell(Batch batch, Tensor images, Tensor targets) => Recorder?.Invoke(new Recollection(_teacher.Iteration, batch, images, targets));
+    private void Tell(Batch batch, long[] origin, Tensor images, Tensor targets) =>
+        Recorder?.Invoke(new Recollection(_teacher.Iteration, batch, origin, images, targets));
 
     /// <inheritdoc/>
     public void EndTask(StreamTask task)
@@ -132,6 +126,22 @@ public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds,
 
     /// <inheritdoc/>
     public Tensor Predict(Tensor images, StreamTask? task) => _learner.Predict(images);
+
+    /// <summary>With <see cref="ArmOptions.GradientSamples"/>, tables 8 and 9: keys like <c>hard.FC1.class2</c>, and <c>hard.FC1.class2.spread</c>.</summary>
+    public IReadOnlyList<Metric> Measure(CancellationToken cancel)
+    {
+        if (options.GradientSamples == 0)
+            return [];
+        var (rows, _) = GradientCorrelation.Measure(this, stream, options.GradientSamples, new Generator(seeds.Seed).Stream("gradients"), cancel);
+        IEnumerable<Metric> both(LayerCorrelation row, string name, Correlated c)
+        {
+            string key = $"{(row.Hard ? "hard" : "soft")}.{row.Layer.Replace(" ", "", StringComparison.Ordinal)}.{name}";
+            string? reason = c.Count == 0 ? "no gradients to compare" : null;
+            yield return new Metric(key, key, reason is null ? c.Mean : null, reason, "mean dot product of normalised gradients, recalled and real (ARM A.7)");
+            yield return new Metric($"{key}.spread", $"{key} spread", reason is null ? c.Spread : null, reason, "standard deviation of the same over images and parameter blocks");
+        }
+        return [.. rows.SelectMany(r => both(r, "class1", r.Origin).Concat(both(r, "class2", r.Target)))];
+    }
 
     /// <inheritdoc/>
     public void Persist(RunState state)
@@ -152,6 +162,7 @@ public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds,
 /// <summary>One recall, as told to a recorder. The tensors live until it returns.</summary>
 /// <param name="Iteration">From 0.</param>
 /// <param name="Batch">The real batch.</param>
+/// <param name="Origin">Which image of the batch each recalled one started from; empty for noise.</param>
 /// <param name="Images">The images recalled for it, [M, pixels].</param>
 /// <param name="Predictions">What the network of before predicts for them, probabilities [M, classes].</param>
-public readonly record struct Recollection(long Iteration, Batch Batch, Tensor Images, Tensor Predictions);
+public readonly record struct Recollection(long Iteration, Batch Batch, long[] Origin, Tensor Images, Tensor Predictions);

@@ -24,6 +24,7 @@ internal static class DigitStreams
         new("split-digits", "5 x 2 digits", "digits drawn by the program", Scenario.ClassIncremental, BuiltIn, r => Pairs("split-digits", r, Digits.Value)),
         .. Both("split-mnist-10", "digits-10", "10 x 1 digits, 32x32, 15% validation", Scenario.ClassIncremental, Single),
         .. Both("mnist-5k-5", "digits-5k-5", "5 x 2 digits, 500 images each", Scenario.ClassIncremental, FiveThousand),
+        .. Both("mnist-mir-5", "digits-mir-5", "5 x 2 digits, the first 1010 of each shuffled task", Scenario.ClassIncremental, Retrieval),
         .. Both("mnist-rotations", "digits-rotations", $"{Rotations} angles x 10 digits, {PerRotation} images each", Scenario.DomainIncremental, Rotated),
     ];
 
@@ -71,6 +72,17 @@ internal static class DigitStreams
                 ["seed"] = r.Seed,
                 ["selection"] = "each task shuffled; of the first 95% the first 500 per class, trained on in that order; the last 5% for validation",
             },
+        });
+
+    /// <summary>
+    /// Maximally Interfered Retrieval, whose code made the ER, ER-MIR, GEN and GEN-MIR rows of Automatic Recall Machines' table 3: classes come in MNIST's
+    /// own proportions, batches are shuffled. It stops after the batch that exceeds 1000 images, the 101st.
+    /// </summary>
+    private static TaskStream Retrieval(string name, StreamRequest r, (ImageSet Train, ImageSet Test) sets) =>
+        Cut(r, new StreamPlan(name, r.First(sets.Train, true), r.First(sets.Test, false), TaskStream.Chunks(10, 2, r.Order))
+        {
+            Select = Selection.ShuffleCutFirst(r.Random("subset"), 0.95, 1010),
+            Notes = new JsonObject { ["seed"] = r.Seed, ["selection"] = "each task shuffled; of the first 95% the first 1010; the last 5% for validation" },
         });
 
     /// <summary>

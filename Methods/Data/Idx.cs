@@ -14,26 +14,7 @@ public static class Idx
     /// <summary>Reads a file of <paramref name="rank"/> dims. <see cref="DataFormatException"/> for anything malformed.</summary>
     /// <param name="path">The file.</param>
     /// <param name="rank">3 for images [N,H,W], 1 for labels [N].</param>
-    public static HostArray Read(string path, int rank) => Parse(ReadFile(path), path, rank);
-
-    internal static byte[] ReadFile(string path)
-    {
-        try
-        {
-            // Looked at before it is opened: a pipe would wait for its writer, and a device that claims no length can be read for ever.
-            var file = new FileInfo(path);
-            long length = ((file.ResolveLinkTarget(returnFinalTarget: true) as FileInfo) ?? file).Length;
-            if (length == 0)
-                throw Bad(path, "it is empty, or not a regular file. Fetch it again, or name the file itself.");
-            if (length > Array.MaxLength)
-                throw Bad(path, $"it has {length} bytes and at most {Array.MaxLength} are read. Check that it is the right file.");
-            return File.ReadAllBytes(path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new UsageException($"idx: {path} cannot be read; {e.Message} Check the path and its permissions.");
-        }
-    }
+    public static HostArray Read(string path, int rank) => Parse(CheckedFile.ReadAll("idx", path), path, rank);
 
     internal static HostArray Parse(byte[] file, string name, int rank)
     {

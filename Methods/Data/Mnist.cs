@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-
 namespace Native.Methods;
 
 /// <summary>
@@ -8,14 +6,9 @@ namespace Native.Methods;
 /// </summary>
 public static class Mnist
 {
-    // Name, MD5 of the .gz file as distributed, MD5 of the unpacked file.
-    private static readonly (string Name, string Packed, string Plain)[] Official =
-    [
-        ("train-images-idx3-ubyte", "f68b3c2dcbeaaa9fbdd348bbdeb94873", "6bbc9ace898e44ae57da46a324031adb"),
-        ("train-labels-idx1-ubyte", "d53e105ee54ea40749a09fcbcd1e9432", "a25bea736e30d166cdddb491f175f624"),
-        ("t10k-images-idx3-ubyte", "9fb629c4189551a2d022fa330f9573f3", "2646ac647ad5339dbf082846283269ea"),
-        ("t10k-labels-idx1-ubyte", "ec29112dd5afa0611ce80d1b7f02629c", "27ae3e4e09519cfbb04c329615203637"),
-    ];
+    // MD5 of the unpacked files, in the order of the table's packed ones.
+    private static readonly string[] Plain =
+        ["6bbc9ace898e44ae57da46a324031adb", "a25bea736e30d166cdddb491f175f624", "2646ac647ad5339dbf082846283269ea", "27ae3e4e09519cfbb04c329615203637"];
 
     /// <summary>Whether the folder holds any of it.</summary>
     internal static bool Here(DataFolder folder) => folder.Find("mnist", "MNIST/raw") is not null;
@@ -37,8 +30,8 @@ public static class Mnist
     /// <param name="allowUnofficial">Accept files whose sums differ (subsets, look-alikes); the provenance then says so.</param>
     public static ImageSet Load(DataFolder data, bool train, bool allowUnofficial = false)
     {
-        var (images, imagesOfficial) = Read(data, Official[train ? 0 : 2], 3, allowUnofficial);
-        var (labels, labelsOfficial) = Read(data, Official[train ? 1 : 3], 1, allowUnofficial);
+        var (images, imagesOfficial) = Read(data, train ? 0 : 2, 3, allowUnofficial);
+        var (labels, labelsOfficial) = Read(data, train ? 1 : 3, 1, allowUnofficial);
         string name = train ? "mnist train" : "mnist test";
         if (images.Shape[0] != labels.Shape[0])
             throw new DataFormatException($"mnist: {name}: there are {images.Shape[0]} images and {labels.Shape[0]} labels. Take both "
@@ -50,18 +43,15 @@ public static class Mnist
             imagesOfficial && labelsOfficial ? "official files (MD5 checked)" : "unofficial files (MD5 differs)");
     }
 
-    private static (HostArray Array, bool Official) Read(
-        DataFolder data, (string Name, string Packed, string Plain) file, int rank, bool allowUnofficial)
+    private static (HostArray Array, bool Official) Read(DataFolder data, int file, int rank, bool allowUnofficial)
     {
-        string path = data.Require($"MNIST's {file.Name}",
-            $"mnist/{file.Name}.gz", $"mnist/{file.Name}", $"MNIST/raw/{file.Name}.gz", $"MNIST/raw/{file.Name}");
-        var bytes = Idx.ReadFile(path);
+        var packed = DataTable.MnistFiles[file];
+        string name = Path.GetFileNameWithoutExtension(packed.Path);
+        string path = data.Require($"MNIST's {name}", $"mnist/{name}.gz", $"mnist/{name}", $"MNIST/raw/{name}.gz", $"MNIST/raw/{name}");
+        byte[] bytes = CheckedFile.ReadAll("idx", path);
         // The structure first: a swapped or cut file deserves its own sentence rather than a wrong sum.
         var array = Idx.Parse(bytes, path, rank);
-#pragma warning disable CA5351 // The distribution published MD5 sums; they guard against damage here, not against an adversary.
-        string sum = Convert.ToHexStringLower(MD5.HashData(bytes));
-#pragma warning restore CA5351
-        string expected = path.EndsWith(".gz", StringComparison.Ordinal) ? file.Packed : file.Plain;
+        string sum = CheckedFile.Md5(bytes), expected = path.EndsWith(".gz", StringComparison.Ordinal) ? packed.Md5! : Plain[file];
         if (sum != expected && !allowUnofficial)
             throw new DataFormatException($"mnist: {path}: the MD5 is {sum}; the official file has {expected}. Fetch it again, or allow "
                 + "unofficial files.");

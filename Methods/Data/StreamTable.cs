@@ -4,7 +4,7 @@ namespace Native.Methods;
 public static class StreamTable
 {
     /// <summary>The rows, in the order of the tables.</summary>
-    public static IReadOnlyList<StreamRow> All { get; } = [.. DigitStreams.Rows];
+    public static IReadOnlyList<StreamRow> All { get; } = [.. DigitStreams.Rows, .. ColourStreams.Rows, .. OtherStreams.Rows];
 
     /// <summary>The row of a name; <see cref="UsageException"/> with the nearest for any other.</summary>
     public static StreamRow Find(string name) => All.FirstOrDefault(s => s.Name == name) ?? throw Unknown.Name("stream", name, [.. All.Select(s => s.Name)]);

@@ -20,7 +20,10 @@ public static class Metrics
 {
     /// <summary>All metrics of a run, in the order of the tables.</summary>
     public static IReadOnlyList<Metric> All(AccuracyMatrix a, Scenario scenario) =>
-        [AverageAccuracy(a), Forgetting(a), ForgettingWithFinalRow(a), BackwardTransfer(a), ForwardTransfer(a, scenario), AverageIncrementalAccuracy(a)];
+    [
+        AverageAccuracy(a), Forgetting(a), ForgettingWithFinalRow(a), BackwardTransfer(a), BackwardTransferOfCode(a), ForwardTransfer(a, scenario),
+        ForwardTransferOfCode(a, scenario), AverageIncrementalAccuracy(a),
+    ];
 
     /// <summary>A_T = 1/T sum over j of a[T,j] (Automatic Recall Machines, eq. 11): a mean over tasks, not over images.</summary>
     public static Metric AverageAccuracy(AccuracyMatrix a) =>
@@ -45,6 +48,11 @@ public static class Metrics
         Define("backwardTransfer", "backward transfer", "BWT = 1/(T-1) sum_{j<T} (a[T,j] - a[j,j]) (GEM)",
             NoOrder(a), () => Mean(1, a.Tasks - 1, j => a[a.Tasks, j] - a[j, j]));
 
+    /// <summary>The same divided by T, as GEM's code (metrics.py) has it: its sum takes in the last task, whose term is 0.</summary>
+    public static Metric BackwardTransferOfCode(AccuracyMatrix a) =>
+        Define("backwardTransferCode", "backward transfer (GEM's code)", "1/T sum_{j<=T} (a[T,j] - a[j,j]) (GEM metrics.py; (T-1)/T of the paper's)",
+            NoOrder(a), () => Mean(1, a.Tasks, j => a[a.Tasks, j] - a[j, j]));
+
     /// <summary>
     /// FWT = 1/(T-1) sum over j above 1 of (a[j-1,j] - a[0,j]) (Gradient Episodic Memory): what earlier tasks do for a task before it is trained.
     /// </summary>
@@ -52,6 +60,23 @@ public static class Metrics
         Define("forwardTransfer", "forward transfer", "FWT = 1/(T-1) sum_{j>1} (a[j-1,j] - a[0,j]) (GEM; row 0 = random initialisation)",
             NoOrder(a) ?? (scenario == Scenario.ClassIncremental ? "class-incremental heads cannot answer with a class before its task" : null),
             () => Mean(2, a.Tasks, j => a[j - 1, j] - a[0, j]));
+
+    /// <summary>The same divided by T, as GEM's code (metrics.py) has it: its first term is 0.</summary>
+    public static Metric ForwardTransferOfCode(AccuracyMatrix a, Scenario scenario)
+    {
+        var paper = ForwardTransfer(a, scenario);
+        return Define("forwardTransferCode", "forward transfer (GEM's code)", "1/T sum_{j>1} (a[j-1,j] - a[0,j]) (GEM metrics.py; (T-1)/T of the paper's)",
+            paper.Reason, () => paper.Value!.Value * (a.Tasks - 1) / a.Tasks);
+    }
+
+    /// <summary>A_i after phase i (from 1): 1/i sum over j up to i of a[i,j], the curve that papers draw; its last point is the average accuracy.</summary>
+    public static Metric IncrementalAccuracy(AccuracyMatrix a, int phase) =>
+        Define($"incrementalAccuracy{phase}", $"average accuracy after task {phase}", "A_i = 1/i sum_{j<=i} a[i,j] (iCaRL; MyGO table 2)",
+            a.Joint ? Together : phase < 1 || phase > a.Tasks ? $"there are {a.Tasks} tasks" : phase < a.Rows ? null : Unfinished(a),
+            () => Mean(1, phase, j => a[phase, j]));
+
+    /// <summary>The whole curve, point by point.</summary>
+    public static IReadOnlyList<Metric> IncrementalCurve(AccuracyMatrix a) => [.. Enumerable.Range(1, a.Tasks).Select(i => IncrementalAccuracy(a, i))];
 
     /// <summary>1/T sum over i of A_i, with A_i = 1/i sum over j up to i of a[i,j]: the mean of the curve over the stream (Rebuffi et al. 2017).</summary>
     public static Metric AverageIncrementalAccuracy(AccuracyMatrix a) =>

@@ -120,6 +120,7 @@ internal sealed class RunPosition(AccuracyMatrix matrix)
     private long _steps;
     private double _loss = double.NaN, _trainSeconds, _testSeconds;
     private int[] _order = [];
+    private long _flops, _optimizerSteps;
 
     /// <summary>The accuracies so far.</summary>
     public AccuracyMatrix Matrix => matrix;
@@ -151,6 +152,13 @@ internal sealed class RunPosition(AccuracyMatrix matrix)
     /// <summary>Time in tests, earlier sittings included.</summary>
     public ref double TestSeconds => ref _testSeconds;
 
+    /// <summary>Work done in training, earlier sittings included.</summary>
+    public Work Work
+    {
+        get => new(_flops, _optimizerSteps);
+        set => (_flops, _optimizerSteps) = (value.Flops, value.OptimizerSteps);
+    }
+
     /// <summary>One more step is done.</summary>
     public void Advance(double loss)
     {
@@ -177,6 +185,8 @@ internal sealed class RunPosition(AccuracyMatrix matrix)
         state.Real("loop.loss", ref _loss);
         state.Real("loop.trainSeconds", ref _trainSeconds);
         state.Real("loop.testSeconds", ref _testSeconds);
+        state.Number("loop.flops", ref _flops);
+        state.Number("loop.optimizerSteps", ref _optimizerSteps);
         state.Ints("loop.order", ref _order);
         double[] rows = [.. Enumerable.Range(0, matrix.Rows).SelectMany(matrix.Row)];
         state.Doubles("loop.accuracies", ref rows);

@@ -39,6 +39,20 @@ public static class Selection
     };
 
     /// <summary>
+    /// Maximally Interfered Retrieval on MNIST: as <see cref="ShuffleCutTake"/>, but the first <paramref name="perTask"/> items of the first part are
+    /// kept, whatever their classes.
+    /// </summary>
+    public static TaskSelection ShuffleCutFirst(Generator random, double share, int perTask) => (task, members, set) =>
+    {
+        int[] order = [.. members];
+        random.Stream($"task {task}").Shuffle<int>(order);
+        int cut = (int)(order.Length * share);
+        if (cut < perTask)
+            throw new UsageException($"stream: {set.Name} has {cut} training images of task {task} and {perTask} are wanted. Use a larger set.");
+        return (order[..perTask], order[cut..]);
+    };
+
+    /// <summary>
     /// Automatic Recall Machines on CIFAR-10 and MiniImageNet: of each class the first int(<paramref name="share"/> n) items are for training and the
     /// last n - int(<paramref name="share"/> n) for validation.
     /// </summary>

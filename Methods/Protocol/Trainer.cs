@@ -44,7 +44,9 @@ public readonly record struct TrainerProgress(
 /// <param name="Steps">Optimiser steps' worth of batches observed.</param>
 /// <param name="TrainTime">Time in training, without tests.</param>
 /// <param name="TestTime">Time in tests.</param>
-public sealed record RunResult(AccuracyMatrix Matrix, long Steps, TimeSpan TrainTime, TimeSpan TestTime);
+/// <param name="Answers">How often each class was answered with each output in the final test.</param>
+/// <param name="Work">Optimiser steps and floating-point operations in training.</param>
+public sealed record RunResult(AccuracyMatrix Matrix, long Steps, TimeSpan TrainTime, TimeSpan TestTime, ClassCounts Answers, Work Work);
 
 /// <summary>The loop, in full view: begin a task, observe its batches, end it, test on every task.</summary>
 public sealed class Trainer
@@ -58,7 +60,7 @@ public sealed class Trainer
     /// <exception cref="UsageException">An option is not positive.</exception>
     public Trainer(TaskStream stream, TrainerOptions? options = null)
     {
-        (_stream, _options) = (stream, options ?? new TrainerOptions());
+        (_stream, _options, Answers) = (stream, options ?? new TrainerOptions(), ClassCounts.Of(stream));
         _options.Validate();
         if (_options.MixedTests && stream.Scenario == Scenario.TaskIncremental)
             throw new UsageException("train: test batches of several tasks at once have no task to be told. Leave mixed tests out in the task-incremental scenario.");
@@ -98,7 +100,7 @@ public sealed class Trainer
             Train(method, task, perEpoch, inPhase, shuffle, at, saver, () => report(at.Phase, task, inPhase, null), cancel);
             test(at.Phase, task, inPhase);
         }
-        return new RunResult(at.Matrix, at.Steps, TimeSpan.FromSeconds(at.TrainSeconds), TimeSpan.FromSeconds(at.TestSeconds));
+        return new RunResult(at.Matrix, at.Steps, TimeSpan.FromSeconds(at.TrainSeconds), TimeSpan.FromSeconds(at.TestSeconds), Answers, at.Work);
     }
 
     // One phase, from wherever it stands.
@@ -106,10 +108,12 @@ public sealed class Trainer
         CancellationToken cancel)
     {
         long start = Stopwatch.GetTimestamp(), reported = start;
+        var done = Work.Done;
         void clock()
         {
             at.TrainSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
-            start = Stopwatch.GetTimestamp();
+            at.Work += Work.Done - done;
+            (start, done) = (Stopwatch.GetTimestamp(), Work.Done);
         }
         if (!at.Begun)
             method.BeginTask(task, inPhase);
@@ -154,6 +158,9 @@ public sealed class Trainer
                 + "Lower the learning rate, or find the operation with --nan-trap.");
     }
 
+    /// <summary>How often each class was answered with each output in the latest evaluation.</summary>
+    public ClassCounts Answers { get; private set; }
+
     /// <summary>The accuracy on the test set of every task, fractions; each task's by itself.</summary>
     public double[] Evaluate(IMethod method, CancellationToken cancel = default) => Evaluate(method, 0, cancel);
 
@@ -161,6 +168,7 @@ public sealed class Trainer
     public double[] Evaluate(IMethod method, int seen, CancellationToken cancel)
     {
         using var constant = Autograd.NoGrad();
+        Answers = ClassCounts.Of(_stream);
         var correct = new int[_stream.Tasks.Count];
         int together = _options.MixedTests ? seen : 0;
         if (together > 0)
@@ -192,8 +200,12 @@ public sealed class Trainer
                 throw new ShapeException($"predict: logits must be [{batch.Count},{_stream.Outputs}]; got {logits.Shape}.");
             var values = logits.ToArray<float>();
             for (int i = 0; i < batch.Count; i++)
-                if (Largest(values.AsSpan(i * _stream.Outputs, _stream.Outputs), competing) == batch.Targets[i])
-                    correct[batch.Tasks[i]]++;
+            {
+                int answer = Largest(values.AsSpan(i * _stream.Outputs, _stream.Outputs), competing);
+                Answers.Add(_stream.TestItems.Labels[images[at + i]], answer);
+                if (answer == batch.Targets[i])
+                    correct[_stream.TaskOf(_stream.TestItems.Labels[images[at + i]])]++;
+            }
             at = until;
         }
     }

@@ -130,8 +130,8 @@ public sealed class ReservoirBuffer
         state.Number($"{name}.offered", ref offered);
         state.Number($"{name}.except", ref _except);
         state.Number($"{name}.eligible", ref eligible);
-        byte[] pixels = _pixels[..(count * _imageSize)];
-        var (targets, tasks, order) = (_targets[..count], _tasks[..count], _order[..count]);
+        byte[] pixels = _pixels[..(Count * _imageSize)];
+        var (targets, tasks, order) = (_targets[..Count], _tasks[..Count], _order[..Count]);
         state.Bytes($"{name}.pixels", ref pixels);
         state.Ints($"{name}.targets", ref targets);
         state.Ints($"{name}.tasks", ref tasks);
@@ -141,7 +141,7 @@ public sealed class ReservoirBuffer
             return;
         if (count < 0 || count > Capacity || eligible < 0 || eligible > count || pixels.Length != count * _imageSize || targets.Length != count || tasks.Length != count
             || !order.Order().SequenceEqual(Enumerable.Range(0, count)))
-            throw new UsageException($"replay: the saved memory of {count} images does not fit one of {Capacity} images of {_imageSize} bytes. Continue a run with the options it was begun with.");
+            throw new UsageException($"replay: a saved memory of {targets.Length} images in {pixels.Length} bytes does not fit one of {Capacity} images of {_imageSize} bytes. Continue a run with the options it was begun with.");
         (Count, Offered, _eligible) = (count, offered, eligible);
         pixels.CopyTo(_pixels, 0);
         targets.CopyTo(_targets, 0);

@@ -81,7 +81,7 @@ internal sealed class ConditionalGan : IDisposable
     public void Adopt(MetaSnapshot learned) => (_step, _loss, _) = learned.CopyTo(Parameters);
 
     /// <summary>What was learned, as a copy without tensors.</summary>
-    public MetaSnapshot Snapshot() => MetaSnapshot.Of(Parameters, _step, _loss, 0);
+    public MetaSnapshot Snapshot(Work work) => MetaSnapshot.Of(Parameters, _step, _loss, 0, work);
 
     /// <summary>Frees networks and moments.</summary>
     public void Dispose()

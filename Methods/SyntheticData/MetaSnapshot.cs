@@ -14,10 +14,13 @@ internal sealed class MetaSnapshot
     private int _step;
     private double _loss, _norm;
 
+    /// <summary>What it took to learn it.</summary>
+    public Work Work { get; init; }
+
     /// <summary>A copy of a module and of three numbers beside it.</summary>
-    public static MetaSnapshot Of(Module module, int step, double loss, double norm)
+    public static MetaSnapshot Of(Module module, int step, double loss, double norm, Work work)
     {
-        var snapshot = new MetaSnapshot { _step = step, _loss = loss, _norm = norm };
+        var snapshot = new MetaSnapshot { _step = step, _loss = loss, _norm = norm, Work = work };
         foreach (var (name, t) in module.State())
             snapshot._values.Add(name, t.ToHostArray());
         return snapshot;
@@ -28,6 +31,7 @@ internal sealed class MetaSnapshot
     {
         using var scope = TensorScope.Begin("adopt");
         using var constant = Autograd.NoGrad();
+        Work.TakeOver(Work);
         foreach (var (name, t) in module.State())
             t.CopyInPlace(Tensor.From(_values[name], t.Device));
         return (_step, _loss, _norm);

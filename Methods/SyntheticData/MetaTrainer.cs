@@ -165,7 +165,7 @@ internal sealed class MetaTrainer : IDisposable
     public void Adopt(MetaSnapshot learned) => (_step, _loss, _norm) = learned.CopyTo(Parameters);
 
     /// <summary>What was learned, as a copy without tensors.</summary>
-    public MetaSnapshot Snapshot() => MetaSnapshot.Of(Parameters, _step, _loss, _norm);
+    public MetaSnapshot Snapshot(Work work) => MetaSnapshot.Of(Parameters, _step, _loss, _norm, work);
 
     /// <summary>Frees parameters, moments, inputs and the recording.</summary>
     public void Dispose()

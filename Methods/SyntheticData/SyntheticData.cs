@@ -28,6 +28,7 @@ public sealed class SyntheticData : IMethod, IPictures
     private readonly int _units;
     private int _done, _seen, _steps;
     private double _loss;
+    private Work _work, _ganWork;
 
     /// <summary>Ready for the stream's first task.</summary>
     public SyntheticData(TaskStream stream, SeedStreams seeds, MetaOptions options)
@@ -71,10 +72,16 @@ public sealed class SyntheticData : IMethod, IPictures
         (_steps, _seen) = (steps, 0);
         if (_key is not null && Known("rates", _trainer is null) && Known("gan", _gan is null))
         {
-            if (MetaSnapshot.Find($"rates {_key}") is { } rates)
-                _trainer?.Adopt(rates);
-            if (MetaSnapshot.Find($"gan {_key}") is { } gan)
-                _gan?.Adopt(gan);
+            if (_trainer is not null && MetaSnapshot.Find($"rates {_key}") is { } rates)
+            {
+                _trainer.Adopt(rates);
+                _work = rates.Work;
+            }
+            if (_gan is not null && MetaSnapshot.Find($"gan {_key}") is { } gan)
+            {
+                _gan.Adopt(gan);
+                _ganWork = gan.Work;
+            }
             _done = _units;
         }
 
@@ -88,7 +95,12 @@ public sealed class SyntheticData : IMethod, IPictures
         {
             int until = (int)((long)_units * Math.Min(_seen + 1, _steps) / _steps);
             for (_seen++; _done < until; _done++)
-                _loss = _gan is not null && _done < _o.GanSteps ? _gan.Step() : _trainer!.Step().Loss;
+            {
+                bool gan = _gan is not null && _done < _o.GanSteps;
+                var before = Work.Done;
+                _loss = gan ? _gan!.Step() : _trainer!.Step().Loss;
+                (gan ? ref _ganWork : ref _work) += Work.Done - before;
+            }
         }
         return Tensor.Scalar((float)_loss);
     }
@@ -100,8 +112,8 @@ public sealed class SyntheticData : IMethod, IPictures
             throw new UsageException($"synthetic data: {_done} of {_units} steps of meta-training are done when the first task ends. Observe all of its batches.");
         if (task.Index == 0 && _key is not null)
         {
-            _trainer?.Snapshot().Remember($"rates {_key}");
-            _gan?.Snapshot().Remember($"gan {_key}");
+            _trainer?.Snapshot(_work).Remember($"rates {_key}");
+            _gan?.Snapshot(_ganWork).Remember($"gan {_key}");
         }
         using var scope = TensorScope.Begin("learn");
         (double Rate, double Momentum)[] rates = _o.Rates == LearnerRates.Fixed ? [(_o.InitialRate, _o.InitialMomentum)] : _trainer!.Parameters.ReadRates();
@@ -131,6 +143,8 @@ public sealed class SyntheticData : IMethod, IPictures
         state.Number("seen", ref _seen);
         state.Number("steps", ref _steps);
         state.Real("loss", ref _loss);
+        Persist(state, "work", ref _work);
+        Persist(state, "ganWork", ref _ganWork);
         _trainer?.Persist(state, "rates", Ready);
         _gan?.Persist(state, "gan", Ready);
         state.Module("learner", _learner);
@@ -163,6 +177,14 @@ public sealed class SyntheticData : IMethod, IPictures
         _trainer?.Dispose();
         _gan?.Dispose();
         _learner.Dispose();
+    }
+
+    private static void Persist(RunState state, string name, ref Work work)
+    {
+        var (flops, steps) = work;
+        state.Number($"{name}.flops", ref flops);
+        state.Number($"{name}.steps", ref steps);
+        work = new Work(flops, steps);
     }
 
     // The images of a task, class after class, and a draw from each class's.

@@ -29,6 +29,35 @@ public sealed class MetricsTests
     }
 
     [Fact]
+    public void The_codes_of_gem_divide_by_all_tasks()
+    {
+        Near((0.6 - 0.9 + (0.4 - 0.8)) / 3, Metrics.BackwardTransferOfCode(Three));
+        Near((0.2 - 0.1 + (0.3 - 0.1)) / 3, Metrics.ForwardTransferOfCode(Three, Scenario.DomainIncremental));
+        Assert.Equal(Metrics.ForwardTransfer(Three, Scenario.ClassIncremental).Reason, Metrics.ForwardTransferOfCode(Three, Scenario.ClassIncremental).Reason);
+        Assert.Equal(Metrics.All(Three, Scenario.TaskIncremental).Count, Metrics.All(Three, Scenario.TaskIncremental).Select(m => m.Key).Distinct().Count());
+    }
+
+    [Fact]
+    public void The_curve_has_a_point_after_every_task_and_none_for_what_has_not_happened()
+    {
+        var curve = Metrics.IncrementalCurve(Three);
+        Near(0.9, curve[0]);
+        Near((0.5 + 0.8) / 2, curve[1]);
+        Near(Metrics.AverageAccuracy(Three).Value!.Value, curve[2]);
+        Near(curve.Average(m => m.Value!.Value), Metrics.AverageIncrementalAccuracy(Three));
+        var half = new AccuracyMatrix(2);
+        half.AddRow(0.1, 0.1);
+        half.AddRow(0.9, 0.1);
+        Near(0.9, Metrics.IncrementalAccuracy(half, 1));
+        Assert.Equal("n/a: the run has 1 of 2 phases", Metrics.IncrementalAccuracy(half, 2).ToString());
+        Assert.Equal("n/a: there are 2 tasks", Metrics.IncrementalAccuracy(half, 3).ToString());
+        // MyGO, table 2, is the running mean of its table 1: nothing ever changed after each task.
+        double[] final = [0.9923, 0.9514, 0.9696, 0.9946, 0.9515];
+        var mygo = Matrix([0, 0, 0, 0, 0], final, final, final, final, final);
+        Assert.All(Metrics.IncrementalCurve(mygo).Zip([99.23, 97.19, 97.11, 97.70, 97.19]), p => Assert.Equal(p.Second, 100 * p.First.Value!.Value, 0.0051));
+    }
+
+    [Fact]
     public void The_two_forgettings_differ_where_the_last_phase_is_the_best()
     {
         var a = Matrix([0.1, 0.1, 0.1], [0.9, 0.2, 0.1], [0.5, 0.8, 0.3], [0.6, 0.95, 0.7]);

@@ -38,6 +38,88 @@ public sealed class ReplayTests
         Assert.All(kept.Chunk(10).Select(g => g.Sum()), n => Assert.InRange(n, 10_000 - 380, 10_000 + 380));
     }
 
+    // Pearson's statistic against equal shares; 61.1 is the 99.9% point at 31 degrees of freedom.
+    private static double ChiSquare(int[] counts)
+    {
+        double mean = counts.Average();
+        return counts.Sum(c => (c - mean) * (c - mean) / mean);
+    }
+
+    [Fact]
+    public void What_is_kept_and_what_is_drawn_are_uniform_by_chi_square()
+    {
+        const int Items = 32, Capacity = 8, Runs = 3000;
+        var (kept, drawn) = (new int[Items], new int[Items]);
+        for (ulong seed = 0; seed < Runs; seed++)
+        {
+            var buffer = Filled(Capacity, Items, seed + 10_000);
+            for (int slot = 0; slot < Capacity; slot++)
+                kept[buffer.TargetAt(slot)]++;
+            foreach (int slot in buffer.DrawSlots(3, exceptTask: -1))
+                drawn[buffer.TargetAt(slot)]++;
+        }
+        // Of those kept, exactly Capacity per run: the counts vary less than independent ones, by a quarter.
+        Assert.InRange(ChiSquare(kept), 5, 61.1);
+        Assert.InRange(ChiSquare(drawn), 5, 61.1);
+    }
+
+    [Fact]
+    public void Draws_stay_uniform_over_other_tasks_while_images_come_and_go()
+    {
+        // After each insertion one draw, the excluded task changing now and then: the books on who is eligible must follow.
+        var buffer = new ReservoirBuffer(12, 4, new Generator(1));
+        var random = new Generator(2);
+        var seen = new Dictionary<int, int>();
+        for (int i = 0; i < 6000; i++)
+        {
+            buffer.Add([(byte)i, 1, 2, 3], i, (int)random.NextInt64(4));
+            int except = i / 40 % 5;
+            int[] slots = buffer.DrawSlots(12, except);
+            int[] eligible = [.. Enumerable.Range(0, buffer.Count).Where(s => buffer.TaskAt(s) != except)];
+            Assert.Equal(eligible, slots.Order());
+            if (eligible.Length == 9)
+            {
+                int first = Array.IndexOf(eligible, buffer.DrawSlots(1, except)[0]);
+                seen[first] = seen.GetValueOrDefault(first) + 1;
+            }
+        }
+        Assert.Equal(9, seen.Count);
+        // 26.1 is the 99.9% point at 8 degrees of freedom.
+        Assert.InRange(ChiSquare([.. seen.Values]), 0, 26.1);
+    }
+
+    [Fact]
+    public void Herding_takes_next_what_brings_the_mean_nearest()
+    {
+        // Mean 4. First the 4; then 2 (mean 3) ties with 6 (mean 5) and comes first; then 6 (mean 4); then 1 ties with 7.
+        Assert.Equal([2, 1, 3, 0], ExemplarSets.Herd([1f, 2, 4, 6, 7], 1, 4));
+        // Two features, mean (0, 0): the pair that cancels.
+        Assert.Equal([3, 0, 1], ExemplarSets.Herd([3f, 0, -3, 0, 0, 5, 0.5f, 0, -0.5f, -5], 2, 3));
+        Assert.Equal(3, ExemplarSets.Herd([1f, 2, 3], 1, 9).Length);
+        Assert.Throws<NumericException>(() => ExemplarSets.Herd([float.NaN, 1], 1, 1));
+    }
+
+    [Fact]
+    public void Exemplar_sets_shrink_from_their_end_when_classes_come()
+    {
+        using var scope = TensorScope.Begin();
+        var stream = TaskStreamTests.Stream(Scenario.ClassIncremental);
+        var sets = new ExemplarSets(8, 4);
+        byte[][] images(int label) => [.. Enumerable.Range(0, 6).Select(i => new byte[] { (byte)label, (byte)i, 0, 0 })];
+        sets.Add([(0, 0, images(0)), (1, 0, images(1))]);
+        Assert.Equal([0, 1, 2, 3], sets.BatchOf(stream, 1).Pixels.Chunk(4).Select(p => (int)p[1]));
+        sets.Add([(2, 1, images(2)), (3, 1, images(3))]);
+        Assert.Equal([0, 1, 2, 3], sets.Classes);
+        foreach (int label in sets.Classes)
+        {
+            var batch = sets.BatchOf(stream, label);
+            Assert.Equal([0, 1], batch.Pixels.Chunk(4).Select(p => (int)p[1]));
+            Assert.All(batch.Targets, t => Assert.Equal(label, t));
+            Assert.All(batch.Tasks, t => Assert.Equal(label / 2, t));
+        }
+        Assert.Equal(8, sets.Count);
+    }
+
     [Fact]
     public void Storage_is_counted_as_the_papers_do() => Assert.Equal(500L * 6272, new ReservoirBuffer(500, 784, new Generator(0)).StorageBits);
 

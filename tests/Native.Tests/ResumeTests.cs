@@ -1,3 +1,4 @@
+using Native.Benchmarks;
 using Native.Methods;
 
 namespace Native.Tests;
@@ -69,7 +70,7 @@ public sealed class ResumeTests : IDisposable
         var seeds = new SeedStreams(3);
         var (train, test) = Digits.Value;
         var stream = TaskStream.SplitDigits("digits", train, test, scenario, seeds.Order);
-        using var method = new Mortal(row.Create(stream, seeds, row.Configure(new MethodSettings())), diesAt, asked ? stop : null);
+        using var method = new Mortal(row.Create(stream, seeds, row.Configure(Recipe.QuickSettings(row.Name, "split-digits"))), diesAt, asked ? stop : null);
         try
         {
             var result = new Trainer(stream, Training).Run(method, row.Joint, seeds.Batch, checkpoint: checkpoint is null ? null : checkpoint with { Seeds = seeds }, cancel: stop.Token);

@@ -1,0 +1,253 @@
+using System.Diagnostics;
+using Native.Benchmarks;
+using Native.Methods;
+
+namespace Native.Tests;
+
+/// <summary>Folders of cells: claims, failures, interruptions, other people's files, and processes that are killed.</summary>
+[Collection(WorkersCollection.Name)]
+public sealed class CellStoreTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly StringWriter _output = new(), _error = new();
+
+    public void Dispose()
+    {
+        _folder.Dispose();
+        _output.Dispose();
+        _error.Dispose();
+    }
+
+    private static CellOptions Options => new(DataFolder.From(null, null), null, EverySteps: 2);
+
+    private CellRunner Runner(CellStore store, CellOptions? options = null, Action<Cell, TrainerProgress>? stepped = null, CancellationToken cancel = default) =>
+        new(store, options ?? Options, new Ui(_output, _error, cancel)) { Stepped = stepped };
+
+    private string File(CellStore store, Cell cell, string name) => Path.Combine(store.Root, "cells", cell.Id, name);
+
+    [Fact]
+    public void A_cell_is_claimed_once_until_it_is_let_go()
+    {
+        CellStore store = new(_folder.Path), same = new(_folder.Path);
+        var cell = CellTests.Tiny();
+        Assert.Equal(CellStatus.Waiting, store.Status(cell));
+        using (store.Claim(cell))
+        {
+            Assert.Null(same.Claim(cell));
+            Assert.Null(store.Claim(cell));
+            Assert.Equal(CellStatus.Running, same.Status(cell));
+            using var other = same.Claim(CellTests.Tiny(seed: 1));
+            Assert.NotNull(other);
+        }
+        Assert.Equal(CellStatus.Waiting, same.Status(cell));
+        using var again = same.Claim(cell);
+        Assert.NotNull(again);
+    }
+
+    [Fact]
+    public void Done_cells_are_skipped_and_a_failed_one_keeps_its_error_and_blocks_nobody()
+    {
+        var store = new CellStore(_folder.Path);
+        // A rate that overflows at once; a method that is none.
+        Cell bad = CellTests.Tiny("naive", 0, 100, "learningRate=1e30"), unknown = CellTests.Tiny() with { Method = "nobody" }, good = CellTests.Tiny();
+        var ran = new List<string>();
+        Runner(store, stepped: (c, p) => ran.Add(c.Id)).Run([bad, unknown, good, good with { Seed = 1 }]);
+        Assert.Equal([CellStatus.Failed, CellStatus.Failed, CellStatus.Done, CellStatus.Done], new[] { bad, unknown, good, good with { Seed = 1 } }.Select(store.Status));
+        Assert.Matches("^(train: the loss is|predict: output)", store.Error(bad));
+        Assert.StartsWith("method: 'nobody' is not known;", store.Error(unknown), StringComparison.Ordinal);
+        Assert.Null(store.Error(good));
+        Assert.False(System.IO.File.Exists(store.StatePath(good)));
+        ran.Clear();
+        string before = store.ResultText(good);
+        Runner(store, stepped: (c, p) => ran.Add(c.Id)).Run([bad, good]);
+        Assert.Empty(ran);
+        Runner(store, Options with { Retry = true }, stepped: (c, p) => ran.Add(c.Id)).Run([bad, good]);
+        Assert.Equal([bad.Id], ran.Distinct());
+        Assert.Equal(CellStatus.Failed, store.Status(bad));
+        Assert.Equal(before, store.ResultText(good));
+    }
+
+    [Fact]
+    public void Jobs_beside_each_other_give_the_same_bytes_as_one_after_the_other()
+    {
+        Cell[] plan = [.. new[] { "naive", "er", "joint" }.SelectMany(m => new[] { CellTests.Tiny(m), CellTests.Tiny(m, 1) })];
+        CellStore one = new(_folder.File("one")), three = new(_folder.File("three"));
+        Runner(one).Run(plan);
+        Runner(three, Options with { Jobs = 3 }).Run(plan);
+        Assert.All(plan, c => Assert.Equal(one.ResultText(c), three.ResultText(c)));
+        Assert.Equal(plan.Length, plan.Select(one.ResultText).Distinct().Count());
+    }
+
+    [Fact]
+    public void Stopped_on_request_a_cell_is_continued_and_ends_with_the_same_bytes()
+    {
+        CellStore whole = new(_folder.File("whole")), parts = new(_folder.File("parts"));
+        var cell = CellTests.Tiny("er", 2);
+        Runner(whole).Run([cell]);
+        using var stop = new CancellationTokenSource();
+        Assert.Throws<OperationCanceledException>(() => Runner(parts, Options with { EverySteps = null }, cancel: stop.Token, stepped: (_, p) =>
+        {
+            if (p.Phase == 3)
+                stop.Cancel();
+        }).Run([cell]));
+        Assert.Equal(CellStatus.Interrupted, parts.Status(cell));
+        Assert.True(System.IO.File.Exists(parts.StatePath(cell)));
+        int first = 0;
+        Runner(parts, stepped: (_, p) => first = first == 0 ? p.Phase : first).Run([cell]);
+        Assert.True(first >= 3, $"it began again at phase {first}");
+        Assert.Equal(whole.ResultText(cell), parts.ResultText(cell));
+    }
+
+    [Fact]
+    public void Damaged_and_foreign_files_get_one_sentence()
+    {
+        var store = new CellStore(_folder.Path);
+        Cell cell = CellTests.Tiny(), other = CellTests.Tiny(seed: 1);
+        Runner(store).Run([cell, other]);
+        string sentence(Action action) => Assert.ThrowsAny<TensorException>(action).Message;
+        string text = System.IO.File.ReadAllText(File(store, cell, "cell.json"));
+        System.IO.File.WriteAllText(File(store, cell, "cell.json"), "{ half");
+        Assert.Matches("^cells: .*cell.json is damaged or foreign: it is no JSON: .*Move it away; what it stood for is then run anew.$", sentence(() => store.All()));
+        System.IO.File.WriteAllText(File(store, cell, "cell.json"), "[1]");
+        Assert.Contains("it is JSON of another kind", sentence(() => store.All()), StringComparison.Ordinal);
+        System.IO.File.WriteAllText(File(store, cell, "cell.json"), "{}");
+        Assert.Contains("it describes no cell", sentence(() => store.All()), StringComparison.Ordinal);
+        System.IO.File.Copy(File(store, other, "cell.json"), File(store, cell, "cell.json"), overwrite: true);
+        Assert.Contains($"it describes the cell {other.Id}, and its folder is named {cell.Id}", sentence(() => store.All()), StringComparison.Ordinal);
+        Assert.Contains($"it describes the cell {other.Id}", sentence(() => store.Claim(cell)), StringComparison.Ordinal);
+        System.IO.File.WriteAllText(File(store, cell, "cell.json"), text);
+        System.IO.File.WriteAllText(File(store, cell, "result.json"), "");
+        Assert.Contains("result.json is damaged or foreign", sentence(() => store.Result(cell)), StringComparison.Ordinal);
+        Directory.CreateDirectory(Path.Combine(store.Root, "cells", "holiday"));
+        System.IO.File.WriteAllText(Path.Combine(store.Root, "cells", "holiday", "photo.jpg"), "");
+        Assert.Contains("holiday is damaged or foreign: it has no cell.json", sentence(() => store.All()), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_damaged_state_fails_its_cell_with_a_sentence_and_no_other()
+    {
+        var store = new CellStore(_folder.Path);
+        Cell cell = CellTests.Tiny(), other = CellTests.Tiny(seed: 1);
+        store.Claim(cell)!.Dispose();
+        System.IO.File.WriteAllText(store.StatePath(cell), "rubbish");
+        Runner(store).Run([cell, other]);
+        Assert.StartsWith("safetensors:", store.Error(cell), StringComparison.Ordinal);
+        Assert.Equal(CellStatus.Done, store.Status(other));
+        System.IO.File.Delete(store.StatePath(cell));
+        Runner(store, Options with { Retry = true }).Run([cell]);
+        Assert.Equal(CellStatus.Done, store.Status(cell));
+    }
+
+    [Fact]
+    public void Merging_does_not_depend_on_how_the_cells_were_spread()
+    {
+        Cell[] plan = [.. Enumerable.Range(0, 3).Select(s => CellTests.Tiny(seed: (ulong)s)), CellTests.Tiny("naive", 0, 100, "learningRate=1e30")];
+        CellStore[] parts = [.. Enumerable.Range(0, 4).Select(i => new CellStore(_folder.File($"part{i}")))];
+        Runner(parts[0]).Run(plan[..2]);
+        Runner(parts[1]).Run(plan[1..]);
+        Runner(parts[2]).Run([plan[2], plan[0]]);
+        Runner(parts[3]).Run([plan[3], plan[1]]);
+        string merged(string name, params int[] order)
+        {
+            var to = new CellStore(_folder.File(name));
+            Assert.Equal(plan.Length, CellMerge.Run([.. order.Select(i => parts[i])], to, default));
+            return string.Join('\n', to.All().Select(c => $"{c.Id} {to.Status(c)} {(to.Result(c) is null ? to.Error(c) : to.ResultText(c))}"));
+        }
+        string first = merged("a", 0, 1);
+        Assert.Contains("Failed train: the loss", first, StringComparison.Ordinal);
+        Assert.Equal(first, merged("b", 1, 0));
+        Assert.Equal(first, merged("c", 2, 3));
+        Assert.Equal(first, merged("d", 3, 0, 2, 1));
+        // A result that is not that of its cell is found.
+        System.IO.File.AppendAllText(File(parts[0], plan[0], "result.json"), " ");
+        Assert.Matches("^merge: cell .* has another result in .*Delete one of the two.$", Assert.Throws<UsageException>(() => merged("e", 0, 2)).Message);
+    }
+
+    [Fact]
+    public void A_merged_state_is_continued_from_where_it_was_furthest()
+    {
+        var cell = CellTests.Tiny("er", 5);
+        CellStore early = new(_folder.File("early")), late = new(_folder.File("late")), whole = new(_folder.File("whole"));
+        foreach (var (store, phase) in new[] { (early, 1), (late, 4) })
+        {
+            using var stop = new CancellationTokenSource();
+            Assert.Throws<OperationCanceledException>(() => Runner(store, cancel: stop.Token, stepped: (_, p) =>
+            {
+                if (p.Phase == phase)
+                    stop.Cancel();
+            }).Run([cell]));
+        }
+        Runner(whole).Run([cell]);
+        foreach (var order in new CellStore[][] { [early, late], [late, early] })
+        {
+            var to = new CellStore(_folder.File($"to{order[0].Root.Length}{Path.GetFileName(order[0].Root)}"));
+            CellMerge.Run(order, to, default);
+            int first = 0;
+            Runner(to, stepped: (_, p) => first = first == 0 ? p.Phase : first).Run([cell]);
+            Assert.True(first >= 4, $"it began again at phase {first}");
+            Assert.Equal(whole.ResultText(cell), to.ResultText(cell));
+        }
+    }
+
+    private Process Suite(string folder, string arguments)
+    {
+        var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet") { UseShellExecute = false, RedirectStandardOutput = true };
+        start.ArgumentList.Add(typeof(App).Assembly.Location);
+        foreach (string a in $"suite --stream split-digits {arguments} --out".Split(' '))
+            start.ArgumentList.Add(a);
+        start.ArgumentList.Add(folder);
+        start.Environment.Remove("NATIVE_DATA");
+        return Process.Start(start)!;
+    }
+
+    [Fact]
+    public void Processes_killed_at_any_moment_leave_what_is_continued_to_the_same_bytes()
+    {
+        const string Arguments = "--only er --seeds 1 --checkpoint-every";
+        using (var alone = Suite(_folder.File("alone"), $"{Arguments} 1000"))
+        {
+            alone.StandardOutput.ReadToEnd();
+            alone.WaitForExit();
+            Assert.Equal(0, alone.ExitCode);
+        }
+        CellStore expected = new(_folder.File("alone")), killed = new(_folder.File("killed"));
+        var cell = Assert.Single(expected.All());
+        var random = new Generator(3);
+        for (int i = 0; i < 3; i++)
+        {
+            using var process = Suite(killed.Root, $"{Arguments} 3");
+            // Until it has saved something new, and then somewhere in its middle.
+            var before = System.IO.File.GetLastWriteTimeUtc(killed.StatePath(cell));
+            var patience = Stopwatch.StartNew();
+            while (System.IO.File.GetLastWriteTimeUtc(killed.StatePath(cell)) == before && !process.HasExited && patience.Elapsed < TimeSpan.FromMinutes(1))
+                Thread.Sleep(2);
+            Thread.Sleep((int)random.NextInt64(150));
+            process.Kill();
+            process.WaitForExit();
+            Assert.NotEqual(0, process.ExitCode);
+            Assert.Equal(CellStatus.Interrupted, killed.Status(cell));
+        }
+        using (var last = Suite(killed.Root, $"{Arguments} 1000"))
+        {
+            last.StandardOutput.ReadToEnd();
+            last.WaitForExit();
+            Assert.Equal(0, last.ExitCode);
+        }
+        Assert.Equal(expected.ResultText(cell), killed.ResultText(cell));
+    }
+
+    [Fact]
+    public async Task Two_processes_on_one_folder_never_run_the_same_cell()
+    {
+        using Process a = Suite(_folder.Path, "--only naive,er,lwf --seeds 2"), b = Suite(_folder.Path, "--only naive,er,lwf --seeds 2");
+        var other = b.StandardOutput.ReadToEndAsync();
+        string[] lines = [.. (await a.StandardOutput.ReadToEndAsync() + await other).Split('\n').Where(l => l.Contains("average accuracy ", StringComparison.Ordinal) && l.Contains("seed", StringComparison.Ordinal))];
+        await a.WaitForExitAsync();
+        await b.WaitForExitAsync();
+        Assert.Equal((0, 0), (a.ExitCode, b.ExitCode));
+        Assert.Equal(6, lines.Length);
+        Assert.Equal(6, lines.Select(l => l[(l.IndexOf(' ', StringComparison.Ordinal) + 1)..l.IndexOf(':', StringComparison.Ordinal)]).Distinct().Count());
+        var store = new CellStore(_folder.Path);
+        Assert.All(store.All(), c => Assert.Equal(CellStatus.Done, store.Status(c)));
+    }
+}

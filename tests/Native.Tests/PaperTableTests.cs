@@ -1,0 +1,207 @@
+using System.Text.Json;
+using Native.Benchmarks;
+using Native.Methods;
+
+namespace Native.Tests;
+
+/// <summary>The published numbers are those of the papers, each is declared once, and what is built can be configured as its row asks.</summary>
+public sealed class PaperTableTests
+{
+    // Numbers printed in each table, counted on paper: rows times columns less what is left blank.
+    [Theory]
+    [InlineData("arm/table1", 35, 0)]     // 18 rows x 2, no forgetting for the stationary row
+    [InlineData("arm/table2", 29, 0)]     // 15 rows
+    [InlineData("arm/table3", 29, 0)]     // 15 rows
+    [InlineData("arm/table4", 8, 0)]      // 3 x 3, no "no distill" for LwF
+    [InlineData("arm/table5", 18, 0)]
+    [InlineData("arm/table6", 33, 0)]
+    [InlineData("arm/table7", 28, 0)]
+    [InlineData("arm/table8", 28, 0)]     // 7 layers x 2 classes x hard and soft
+    [InlineData("arm/table9", 16, 0)]     // 4 layers
+    [InlineData("arm/figure3", 0, 3)]
+    [InlineData("arm/figure5", 0, 3)]
+    [InlineData("arm/figure6", 0, 8)]
+    [InlineData("arm/figure7", 0, 3)]
+    [InlineData("srm/table1", 10, 0)]
+    [InlineData("srm/table2", 14, 0)]
+    [InlineData("srm/table3", 7, 0)]
+    [InlineData("srm/table4", 8, 0)]
+    [InlineData("srm/table5", 54, 0)]     // 27 architectures
+    [InlineData("srm/table6", 12, 0)]
+    [InlineData("srm/table7", 40, 0)]     // 5 numbers of episodes x 8
+    [InlineData("srm/table8", 40, 0)]
+    [InlineData("srm/table9", 30, 0)]
+    [InlineData("srm/omniglot", 7, 0)]
+    [InlineData("srm/omniglot-distillation", 7, 0)]
+    [InlineData("srm/figure2", 0, 2)]
+    [InlineData("srm/figure3", 0, 2)]
+    [InlineData("srm/figure4", 0, 2)]
+    [InlineData("srm/figure5", 0, 1)]
+    [InlineData("srm/figure6", 0, 1)]
+    [InlineData("dgm/table1", 42, 0)]     // JT 8, iCarl 3, EWC-S, RWalk-S, PI-S, EWC-M 4, DGR 4, MeRGAN 4, DGMw 8, DGMa 8
+    [InlineData("dgm/table2", 40, 0)]     // 10 rows x 4
+    [InlineData("dgm/table3", 12, 0)]
+    [InlineData("dgm/table4", 12, 0)]
+    [InlineData("dgm/figure2", 0, 3)]
+    [InlineData("dgm/figure3", 0, 2)]
+    [InlineData("dgm/figure4", 2, 2)]
+    [InlineData("synthetic/figure4", 0, 7)]
+    [InlineData("synthetic/figure5", 0, 12)]
+    [InlineData("mygo/table1", 18, 0)]
+    [InlineData("mygo/table2", 10, 0)]
+    public void Every_printed_number_is_declared(string id, int numbers, int claims)
+    {
+        var table = PaperTables.Find(id);
+        Assert.Equal((numbers, claims), (table.Cells.Count, table.Claims.Count));
+    }
+
+    [Fact]
+    public void Every_table_is_counted_above_and_no_number_is_declared_twice()
+    {
+        var counted = typeof(PaperTableTests).GetMethod(nameof(Every_printed_number_is_declared))!.GetCustomAttributesData()
+            .Where(a => a.AttributeType == typeof(InlineDataAttribute)).Select(a => (string)((IReadOnlyList<System.Reflection.CustomAttributeTypedArgument>)a.ConstructorArguments[0].Value!)[0].Value!);
+        Assert.Equal(counted, PaperTables.All.OrderBy(t => counted.ToList().IndexOf(t.Id)).Select(t => t.Id));
+        foreach (var table in PaperTables.All)
+        {
+            Assert.Equal(table.Cells.Count, table.Cells.DistinctBy(c => (c.Row, c.Column.Name)).Count());
+            Assert.Equal(table.Claims.Count, table.Claims.DistinctBy(c => c.Text).Count());
+            Assert.All(table.Cells, c => Assert.NotEqual("", c.Provenance));
+            Assert.All(table.Claims, c => Assert.NotEqual("", c.Provenance));
+        }
+    }
+
+    [Theory]
+    [InlineData("arm/table1", "ER-MIR 200", "Forgetting", 50.2, 2.0)]
+    [InlineData("arm/table1", "ARM", "Accuracy", 26.9, 1.1)]
+    [InlineData("arm/table2", "ER 10000", "Accuracy", 24.8, 1.0)]
+    [InlineData("arm/table2", "ADI", "Forgetting", 8.11, 2.1)]
+    [InlineData("arm/table3", "Naive SGD (stationary)", "Accuracy", 87.1, 0.6)]
+    [InlineData("arm/table3", "ER 50", "Forgetting", 42.0, 3.7)]
+    [InlineData("arm/table3", "ARM", "Accuracy", 56.2, 3.5)]
+    [InlineData("arm/table3", "GEN-MIR", "Forgetting", 17.0, 0.4)]
+    [InlineData("arm/table4", "Unit lag (T = 1)", "ADI", 14.4, 1.6)]
+    [InlineData("arm/table6", "MNIST", "eta1", 25.0, null)]
+    [InlineData("arm/table7", "S = 20 (doubled)", "Forgetting", 10.3, 8.4)]
+    [InlineData("arm/table8", "Conv 5 (hard targets)", "Corr. class 1", -0.181, 0.195)]
+    [InlineData("arm/table9", "FC 3 (soft targets)", "Corr. class 2", 0.100, 0.293)]
+    [InlineData("srm/table1", "GEM Recollections 200", "Retention", 81.5, null)]
+    [InlineData("srm/table2", "GEM Real Storage 20", "Retention", 23.4, null)]
+    [InlineData("srm/table3", "GEM Recollections - CIFAR-10 Transfer", "Retention", 54.2, null)]
+    [InlineData("srm/table5", "c = 62, l = 2", "Distortion", 0.04073, null)]
+    [InlineData("srm/table6", "h = 5", "Distortion", 0.0354035, null)]
+    [InlineData("srm/table7", "1000 episodes", "2% Sample", 90.71, null)]
+    [InlineData("srm/table8", "100 episodes", "100x Compress", 42.31, null)]
+    [InlineData("srm/table9", "10000 episodes", "Active 10x Compress", 98.61, null)]
+    [InlineData("dgm/table1", "MNIST: DGMa", "A10", 97.92, null)]
+    [InlineData("dgm/table1", "SVHN: DGR", "A5", 61.29, null)]
+    [InlineData("dgm/table2", "DGMw (r=0.5)", "Top-5 A50", 71.72, null)]
+    [InlineData("dgm/table3", "SVHN: DGMw", "Size final", 3.99e5, null)]
+    [InlineData("dgm/table4", "Masks", "Size10 DGMw (MB)", 9.9, null)]
+    [InlineData("mygo/table1", "Split-MNIST: Fine-tuning", "T3 Acc.", 21.90, null)]
+    [InlineData("mygo/table1", "Split-AG News: MyGO", "Average Acc.", 75.03, null)]
+    [InlineData("mygo/table2", "Fine-tuning", "After Task 4", 73.06, null)]
+    public void Numbers_are_as_printed(string id, string row, string column, double value, double? spread)
+    {
+        var cell = Assert.Single(PaperTables.Find(id).Cells, c => c.Row == row && c.Column.Name == column);
+        Assert.Equal((value, spread), (cell.Value, cell.Spread));
+    }
+
+    // A check on transcription that the papers carry in themselves: what a table repeats elsewhere, and what follows from a row.
+    [Fact]
+    public void Numbers_that_depend_on_each_other_agree()
+    {
+        PaperCell cell(string id, string row, string column) => PaperTables.Find(id).Cells.Single(c => c.Row == row && c.Column.Name == column);
+        Assert.Equal((26.9, 1.1), (cell("arm/table4", "Baseline (CIFAR10)", "ARM").Value, cell("arm/table7", "Baseline (CIFAR10)", "Accuracy").Spread));
+        foreach (string method in (string[])["Distill (LwF)", "ADI", "ARM"])
+            Assert.Equal(cell("arm/table1", method, "Accuracy").Value, cell("arm/table4", "Baseline (CIFAR10)", method).Value);
+        foreach (var compression in PaperTables.Find("srm/table5").Cells.Where(c => c.Column.Name == "Compression"))
+        {
+            int[] cl = [.. System.Text.RegularExpressions.Regex.Matches(compression.Row, @"\d+").Select(m => int.Parse(m.Value))];
+            Assert.Equal(28 * 28 * 8 / (cl[0] * Math.Ceiling(Math.Log2(cl[1]))), compression.Value, 6e-4);
+        }
+        foreach (string data in (string[])["Split-MNIST", "Split-AG News"])
+            foreach (string method in (string[])["Fine-tuning", "MyGO"])
+            {
+                var row = PaperTables.Find("mygo/table1").Cells.Where(c => c.Row == $"{data}: {method}").Select(c => c.Value).ToList();
+                Assert.Equal(row[..^1].Average(), row[^1], 0.0101);
+            }
+        foreach (string size in (string[])["Size5 DGMa", "Size5 DGMw", "Size10 DGMa", "Size10 DGMw"])
+            Assert.Equal(cell("dgm/table4", "Weights", $"{size} (MB)").Value + cell("dgm/table4", "Masks", $"{size} (MB)").Value, cell("dgm/table4", "Total", $"{size} (MB)").Value, 0.05);
+        foreach (string data in (string[])["MNIST", "SVHN"])
+            foreach (string method in (string[])["DGMw", "MeRGAN"])
+                Assert.Equal(cell("dgm/table1", $"{data}: {method}", "A10").Value, cell("dgm/table3", $"{data}: {method}", "A10(%)").Value);
+        string[] same = ["10 episodes", "100 episodes", "1000 episodes", "10000 episodes", "100000 episodes"];
+        foreach (string row in same)
+            foreach (string column in (string[])["Real Data", "Real x Teacher y"])
+                Assert.Equal(cell("srm/table7", row, column).Value, cell("srm/table9", row, column).Value);
+    }
+
+    [Fact]
+    public void Rows_of_methods_that_exist_can_be_configured_at_either_size()
+    {
+        int configured = 0;
+        foreach (var recipe in PaperTables.All.SelectMany(t => t.Recipes).Where(r => MethodTable.All.Any(m => m.Name == r.Method)))
+            foreach (var preset in Enum.GetValues<Preset>())
+            {
+                Assert.Contains(recipe.Stream, StreamTable.All.Select(s => s.Name));
+                var (cell, reason) = recipe.Resolve(preset, 0, DataFolder.From(null, null));
+                Assert.True(cell is not null || reason == "data absent", $"{recipe.Command}: {reason}");
+                // Quick runs need no data.
+                Assert.True(preset == Preset.Paper || cell is not null, recipe.Command);
+                configured += cell is null ? 0 : 1;
+            }
+        Assert.True(configured > 30);
+        // The options of a row reach the cell.
+        Assert.Equal(50, PaperTables.Find("arm/table3").Cells.First(c => c.Row == "ER 50").Recipe!.Resolve(Preset.Quick, 0, DataFolder.From(null, null)).Cell!.Options["capacity"]!.GetValue<int>());
+    }
+
+    [Fact]
+    public void What_is_not_there_is_said()
+    {
+        using var folder = new TemporaryFolder();
+        var store = new CellStore(folder.Path);
+        var none = DataFolder.From(null, null);
+        Assert.All(new Reproduction(PaperTables.Find("arm/table3"), Preset.Paper, 2, none).Compare(store), c => Assert.Equal("not run: data absent", c.Verdict.ToString()));
+        Assert.Empty(new Reproduction(PaperTables.Find("arm/table3"), Preset.Paper, 2, none).Plan());
+        Assert.All(new Reproduction(PaperTables.Find("meta/figure4"), Preset.Paper, 2, none).Compare(store), c => Assert.Contains("not built", c.Verdict.ToString(), StringComparison.Ordinal));
+        Assert.All(new Reproduction(PaperTables.Find("arm/table1"), Preset.Quick, 2, none).Compare(store), c => Assert.Equal("not run: no seed is finished", c.Verdict.ToString()));
+    }
+
+    /// <summary>A table of one real row, run for real at the quick size.</summary>
+    [Fact]
+    public void A_reproduction_runs_what_it_needs_once_and_reports_it_as_promised()
+    {
+        using var folder = new TemporaryFolder();
+        using StringWriter output = new(), error = new();
+        string json = folder.File("out.json");
+        string[] line = ["reproduce", "arm/table3", "--preset", "quick", "--only", "Naive SGD,GEN*,Naive SGD (stationary)", "--seeds", "2", "--out", folder.File("runs"), "--json", json];
+        Assert.Equal(0, App.Run([.. line, "--index", "0"], output, error));
+        Assert.False(File.Exists(json));
+        Assert.Equal(0, App.Run([.. line[..5], "Naive SGD,Naive SGD (stationary)", .. line[6..]], output, error));
+        using var parsed = JsonDocument.Parse(File.ReadAllText(json));
+        var rows = parsed.RootElement.EnumerateArray().ToList();
+        Assert.Equal(3, rows.Count);
+        string[] keys = ["row", "column", "paper", "paperSpread", "mean", "interval", "n", "verdict", "reason", "command"];
+        Assert.All(rows, r => Assert.Equal(keys, r.EnumerateObject().Select(p => p.Name)));
+        var naive = rows.Single(r => r.GetProperty("row").GetString() == "Naive SGD" && r.GetProperty("column").GetString() == "Forgetting");
+        Assert.Equal((95.6, 2.7, 2), (naive.GetProperty("paper").GetDouble(), naive.GetProperty("paperSpread").GetDouble(), naive.GetProperty("n").GetInt32()));
+        Assert.InRange(naive.GetProperty("mean").GetDouble(), 50, 100);
+        Assert.True(naive.GetProperty("interval").GetDouble() >= 0);
+        Assert.Equal("not comparable", naive.GetProperty("verdict").GetString());
+        Assert.StartsWith("preset quick", naive.GetProperty("reason").GetString(), StringComparison.Ordinal);
+        Assert.Equal("native reproduce arm/table3 --preset quick --seeds 2 --only \"Naive SGD\"", naive.GetProperty("command").GetString());
+        Assert.Equal(["arm-table3.csv", "arm-table3.json", "arm-table3.md", "arm-table3.tex"], Directory.GetFiles(Path.Combine(folder.File("runs"), "reports")).Select(Path.GetFileName).Order());
+        Assert.Equal(4, new CellStore(folder.File("runs")).All().Count);
+        Assert.Contains("4 cells, 1 done already", output.ToString(), StringComparison.Ordinal);
+        Assert.Contains("native run naive --stream mnist-5k-5", File.ReadAllText(Path.Combine(folder.File("runs"), "reports", "arm-table3.md")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Hyper_parameters_of_table_6_are_our_defaults()
+    {
+        using var folder = new TemporaryFolder();
+        var rows = new Reproduction(PaperTables.Find("arm/table6"), Preset.Paper, 1, DataFolder.From(null, null)).Compare(new CellStore(folder.Path));
+        Assert.Equal(33, rows.Count);
+        Assert.All(rows, r => Assert.True(r.Verdict.Name is "equivalent", $"{r.Row} {r.Column}: {r.Ours.Mean}, not {r.Paper}"));
+    }
+}
