@@ -222,7 +222,7 @@ public abstract class StructuredOp(string name) : Op(name)
         var outputs = ((Span<Tensor>)several)[..specs.Count];
         for (int i = 0; i < outputs.Length; i++)
             outputs[i] = Tensor.Allocate(specs[i].Layout, specs[i].DType, specs[i].Device ?? lead!.Device);
-        ambient.Flops += Flops(x);
+        ambient.Flops += Cost(x, new Outputs(outputs)).Flops;
         if (ambient.Watch == Watch.None)
             Forward(x, new Outputs(outputs));
         else

@@ -67,6 +67,7 @@ internal static class App
             RunCommand.Create(ui),
             SuiteCommand.Create(ui),
             ReproduceCommand.Create(ui),
+            RecallCommand.Create(ui),
             DoctorCommand.Create(ui),
             GradCheckCommand.Create(ui),
             DataCommand.Create(ui),

@@ -97,14 +97,14 @@ internal static class MethodRun
             Numbers(json, a.Row(i));
         json.WriteEndArray();
         var answers = run.Result.Answers;
-        json.WriteStartObject("recall");
-        foreach (int label in stream.ClassOrder)
+        json.WriteStartArray("classRecall");
+        for (int label = 0; label < answers.Labels; label++)
             if (answers.Recall(label).Value is { } recall)
-                json.WriteNumber($"{label}", recall);
+                json.WriteNumberValue(recall);
             else
-                json.WriteNull($"{label}");
-        json.WriteEndObject();
-        json.WritePropertyName("predictedHistogram");
+                json.WriteNullValue();
+        json.WriteEndArray();
+        json.WritePropertyName("predictedShare");
         Numbers(json, answers.Histogram() ?? []);
         json.WritePropertyName("streamDescription");
         stream.Describe().WriteTo(json);

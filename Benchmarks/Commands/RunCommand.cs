@@ -133,8 +133,7 @@ internal static class RunCommand
             Enumerable.Range(0, a.Rows).Select(i => (IReadOnlyList<string>)
                 [i == 0 ? "0 (initialised)" : a.Joint ? "1 (all tasks)" : $"{i} {run.Stream.Tasks[i - 1].Name}", .. a.Row(i).Select(v => $"{100 * v:F2}")]));
         ui.Table(["figure", "value", "definition"], run.Metrics.Select(m => new[] { m.Name, m.ToString(), m.Definition }));
-        ui.Line($"{run.Parameters} parameters, {run.StorageBits} bits of stored images, {run.Result.Steps} steps, {run.Result.Work.OptimizerSteps} updates, "
-            + $"{run.Result.Work.Flops / 1e9:F1} GFLOP; "
+        ui.Line($"{run.Parameters} parameters, {run.StorageBits} bits of stored images, {run.Result.Steps} steps; "
             + $"training {run.Result.TrainTime.TotalSeconds:F1} s, tests {run.Result.TestTime.TotalSeconds:F1} s; options {run.Options}");
     }
 }

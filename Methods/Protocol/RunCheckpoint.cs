@@ -120,7 +120,7 @@ internal sealed class RunPosition(AccuracyMatrix matrix)
     private long _steps;
     private double _loss = double.NaN, _trainSeconds, _testSeconds;
     private int[] _order = [];
-    private long _flops, _optimizerSteps;
+    private Work _work;
 
     /// <summary>The accuracies so far.</summary>
     public AccuracyMatrix Matrix => matrix;
@@ -152,12 +152,8 @@ internal sealed class RunPosition(AccuracyMatrix matrix)
     /// <summary>Time in tests, earlier sittings included.</summary>
     public ref double TestSeconds => ref _testSeconds;
 
-    /// <summary>Work done in training, earlier sittings included.</summary>
-    public Work Work
-    {
-        get => new(_flops, _optimizerSteps);
-        set => (_flops, _optimizerSteps) = (value.Flops, value.OptimizerSteps);
-    }
+    /// <summary>Operations and updates of training, earlier sittings included.</summary>
+    public ref Work Work => ref _work;
 
     /// <summary>One more step is done.</summary>
     public void Advance(double loss)
@@ -185,9 +181,11 @@ internal sealed class RunPosition(AccuracyMatrix matrix)
         state.Real("loop.loss", ref _loss);
         state.Real("loop.trainSeconds", ref _trainSeconds);
         state.Real("loop.testSeconds", ref _testSeconds);
-        state.Number("loop.flops", ref _flops);
-        state.Number("loop.optimizerSteps", ref _optimizerSteps);
         state.Ints("loop.order", ref _order);
+        var (flops, updates) = (_work.Flops, _work.OptimizerSteps);
+        state.Number("loop.flops", ref flops);
+        state.Number("loop.updates", ref updates);
+        _work = new Work(flops, updates);
         double[] rows = [.. Enumerable.Range(0, matrix.Rows).SelectMany(matrix.Row)];
         state.Doubles("loop.accuracies", ref rows);
         for (int i = matrix.Rows; state.Loading && i < rows.Length / matrix.Tasks; i++)

@@ -44,9 +44,9 @@ public readonly record struct TrainerProgress(
 /// <param name="Steps">Optimiser steps' worth of batches observed.</param>
 /// <param name="TrainTime">Time in training, without tests.</param>
 /// <param name="TestTime">Time in tests.</param>
-/// <param name="Answers">How often each class was answered with each output in the final test.</param>
-/// <param name="Work">Optimiser steps and floating-point operations in training.</param>
-public sealed record RunResult(AccuracyMatrix Matrix, long Steps, TimeSpan TrainTime, TimeSpan TestTime, ClassCounts Answers, Work Work);
+/// <param name="Work">Operations and updates of training, earlier sittings included.</param>
+/// <param name="Answers">What was answered in the last test, by class.</param>
+public sealed record RunResult(AccuracyMatrix Matrix, long Steps, TimeSpan TrainTime, TimeSpan TestTime, Work Work, ClassCounts Answers);
 
 /// <summary>The loop, in full view: begin a task, observe its batches, end it, test on every task.</summary>
 public sealed class Trainer
@@ -60,7 +60,7 @@ public sealed class Trainer
     /// <exception cref="UsageException">An option is not positive.</exception>
     public Trainer(TaskStream stream, TrainerOptions? options = null)
     {
-        (_stream, _options, Answers) = (stream, options ?? new TrainerOptions(), ClassCounts.Of(stream));
+        (_stream, _options) = (stream, options ?? new TrainerOptions());
         _options.Validate();
         if (_options.MixedTests && stream.Scenario == Scenario.TaskIncremental)
             throw new UsageException("train: test batches of several tasks at once have no task to be told. Leave mixed tests out in the task-incremental scenario.");
@@ -81,13 +81,15 @@ public sealed class Trainer
         var saver = new RunSaver(checkpoint, method, shuffle, at);
         saver.Load();
         var clock = Stopwatch.StartNew();
+        var answers = ClassCounts.Of(_stream);
         double earlier = at.TrainSeconds + at.TestSeconds;
         void report(int phase, StreamTask? task, int steps, IReadOnlyList<double>? row) => progress?.Invoke(new TrainerProgress(phase, phases.Count, task,
             phase == 0 ? 0 : at.Step, steps, at.Loss, row, TimeSpan.FromSeconds(earlier + clock.Elapsed.TotalSeconds)));
         void test(int phase, StreamTask? task, int steps)
         {
             long start = Stopwatch.GetTimestamp();
-            at.Matrix.AddRow(saver.Test(() => Evaluate(method, joint && phase > 0 ? _stream.Tasks.Count : phase, cancel)));
+            answers = ClassCounts.Of(_stream);
+            at.Matrix.AddRow(saver.Test(() => Evaluate(method, joint && phase > 0 ? _stream.Tasks.Count : phase, answers, cancel)));
             at.TestSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
             report(phase, task, steps, at.Matrix.Row(phase));
         }
@@ -100,7 +102,7 @@ public sealed class Trainer
             Train(method, task, perEpoch, inPhase, shuffle, at, saver, () => report(at.Phase, task, inPhase, null), cancel);
             test(at.Phase, task, inPhase);
         }
-        return new RunResult(at.Matrix, at.Steps, TimeSpan.FromSeconds(at.TrainSeconds), TimeSpan.FromSeconds(at.TestSeconds), Answers, at.Work);
+        return new RunResult(at.Matrix, at.Steps, TimeSpan.FromSeconds(at.TrainSeconds), TimeSpan.FromSeconds(at.TestSeconds), at.Work, answers);
     }
 
     // One phase, from wherever it stands.
@@ -108,12 +110,13 @@ public sealed class Trainer
         CancellationToken cancel)
     {
         long start = Stopwatch.GetTimestamp(), reported = start;
-        var done = Work.Done;
+        var work = Work.Done;
         void clock()
         {
             at.TrainSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
-            at.Work += Work.Done - done;
-            (start, done) = (Stopwatch.GetTimestamp(), Work.Done);
+            start = Stopwatch.GetTimestamp();
+            at.Work += Work.Done - work;
+            work = Work.Done;
         }
         if (!at.Begun)
             method.BeginTask(task, inPhase);
@@ -158,32 +161,31 @@ public sealed class Trainer
                 + "Lower the learning rate, or find the operation with --nan-trap.");
     }
 
-    /// <summary>How often each class was answered with each output in the latest evaluation.</summary>
-    public ClassCounts Answers { get; private set; }
-
-    /// <summary>The accuracy on the test set of every task, fractions; each task's by itself.</summary>
-    public double[] Evaluate(IMethod method, CancellationToken cancel = default) => Evaluate(method, 0, cancel);
+    /// <summary>The accuracy on the test set of every task, fractions.</summary>
+    /// <param name="method">The method.</param>
+    /// <param name="answers">Counts the answers by class, when given.</param>
+    /// <param name="cancel">Looked at before each batch.</param>
+    public double[] Evaluate(IMethod method, ClassCounts? answers = null, CancellationToken cancel = default) => Evaluate(method, 0, answers, cancel);
 
     /// <summary>The same when the first <paramref name="seen"/> tasks have been trained on: mixed tests mix theirs.</summary>
-    public double[] Evaluate(IMethod method, int seen, CancellationToken cancel)
+    public double[] Evaluate(IMethod method, int seen, ClassCounts? answers, CancellationToken cancel)
     {
         using var constant = Autograd.NoGrad();
-        Answers = ClassCounts.Of(_stream);
         var correct = new int[_stream.Tasks.Count];
         int together = _options.MixedTests ? seen : 0;
         if (together > 0)
         {
             int[] mixed = [.. _stream.Tasks.Take(together).SelectMany(t => t.Test)];
             new Generator(0).Stream("mixed-tests").Shuffle<int>(mixed);
-            Count(method, mixed, null, correct, cancel);
+            Count(method, mixed, null, correct, answers, cancel);
         }
         foreach (var task in _stream.Tasks.Skip(together))
-            Count(method, task.Test, task, correct, cancel);
+            Count(method, task.Test, task, correct, answers, cancel);
         return [.. _stream.Tasks.Select(t => (double)correct[t.Index] / t.Test.Length)];
     }
 
     // Adds the right answers to their tasks; the task is null for images of several.
-    private void Count(IMethod method, int[] images, StreamTask? task, int[] correct, CancellationToken cancel)
+    private void Count(IMethod method, int[] images, StreamTask? task, int[] correct, ClassCounts? answers, CancellationToken cancel)
     {
         bool told = task is not null && _stream.Scenario == Scenario.TaskIncremental;
         int[] competing = told ? task!.Outputs : [.. Enumerable.Range(0, _stream.Outputs)];
@@ -201,10 +203,10 @@ public sealed class Trainer
             var values = logits.ToArray<float>();
             for (int i = 0; i < batch.Count; i++)
             {
-                int answer = Largest(values.AsSpan(i * _stream.Outputs, _stream.Outputs), competing);
-                Answers.Add(_stream.TestItems.Labels[images[at + i]], answer);
-                if (answer == batch.Targets[i])
-                    correct[_stream.TaskOf(_stream.TestItems.Labels[images[at + i]])]++;
+                int label = _stream.TestItems.Labels[images[at + i]], output = Largest(values.AsSpan(i * _stream.Outputs, _stream.Outputs), competing);
+                answers?.Add(label, output);
+                if (output == batch.Targets[i])
+                    correct[_stream.TaskOf(label)]++;
             }
             at = until;
         }

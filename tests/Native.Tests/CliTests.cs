@@ -21,7 +21,7 @@ public sealed class CliTests : IDisposable
 
     [Theory]
     [InlineData("rum naive", "native: 'rum' is not a verb; there are run, suite, reproduce, doctor, gradcheck, data, bench, profile, results, kernels, cache. Did you mean run?")]
-    [InlineData("run niave", "method: 'niave' is not known; there are naive, joint, er. Did you mean 'naive'?")]
+    [InlineData("run niave", "method: 'niave' is not known; there are METHODS. Did you mean 'naive'?")]
     [InlineData("run naive --sceanrio class", "native run: --sceanrio is not an option. Did you mean --scenario? See 'native run --help'.")]
     [InlineData("run --sceanrio naive", "native run: --sceanrio is not an option. Did you mean --scenario? See 'native run --help'.")]
     [InlineData("run naive --qqqqqqqq", "native run: --qqqqqqqq is not an option. See 'native run --help'.")]
@@ -41,13 +41,30 @@ public sealed class CliTests : IDisposable
     [InlineData("run naive --epochs two", "native run: --epochs takes a whole number; got 'two'.")]
     [InlineData("run naive --lr fast", "native run: --lr takes a number; got 'fast'.")]
     [InlineData("run naive --stream split-digits --epochs 0", "train: epochs must be 1 or more; got 0.")]
-    [InlineData("run naive --lr 0", "learning rate: 0 is not a positive number.")]
+    [InlineData("run naive --lr 0", "naive: learningRate = 0 is not a positive number.")]
     [InlineData("run naive --buffer 4", "naive: it keeps no images, so a memory of 4 means nothing. Leave --buffer out.")]
+    [InlineData("run naive --set learningrat=1", "naive: option: 'learningrat' is not known; there are learningRate, width. Did you mean 'learningRate'?")]
+    [InlineData("run naive --set width=4 --set width=5", "native run: --set width is given 2 times. Give it once.")]
+    [InlineData("run naive --set width", "set: 'width' is not name=value. Write for example --set steps=20.")]
+    [InlineData("run naive --checkpoint-every 5s", "native run: --checkpoint-every needs a folder to save in. Add --out DIR.")]
+    [InlineData("run naive --out x --allow-unofficial", "native run: --allow-unofficial data are not those that a cell of --out stands for. Leave one of the two out.")]
+    [InlineData("suite --preset qick", "preset: 'qick' is not known; there are quick, paper. Did you mean 'quick'?")]
+    [InlineData("suite --jobs 0", "jobs: 0 cells at once is no number of jobs. Give 1 to 1024.")]
+    [InlineData("suite --seeds 0", "seeds: 0 is no number of seeds. Give 1 to 10000.")]
+    [InlineData("suite status --out /no/such/folder", "suite: /no/such/folder is not a folder. Name the --out of a suite.")]
+    [InlineData("suite merge /no/such/folder", "merge: /no/such/folder has no cells. Name the --out of a suite.")]
+    [InlineData("suite merge", "native suite merge: DIR is missing. See 'native suite merge --help'.")]
+    [InlineData("suite stats", "native suite: 'stats' is not a verb; there are status, merge. Did you mean status?")]
+    [InlineData("reproduce arm/table", "table: 'arm/table' is not known; there are TABLES. Did you mean 'arm/table1'?")]
+    [InlineData("reproduce", "native reproduce: TABLE is missing. See 'native reproduce --help'.")]
     [InlineData("run naive --device emu:1", "device: 'emu:1' is not a device. Use cpu, cuda:N or emu:0.")]
     [InlineData("run naive --threads 0", "--threads: 0 is not a number of threads. Give 1 to 1024.")]
     [InlineData("run naive --mem-limit -1", "--mem-limit: -1 MiB is not a limit. Give 0 (none) to 1099511627776.")]
-    [InlineData("data", "native data: a verb is missing; there are list, check.")]
-    [InlineData("data lst", "native data: 'lst' is not a verb; there are list, check. Did you mean list?")]
+    [InlineData("data", "native data: a verb is missing; there are list, get, check.")]
+    [InlineData("data lst", "native data: 'lst' is not a verb; there are list, get, check. Did you mean list?")]
+    [InlineData("data get mnits --data /proc", "data set: 'mnits' is not known; there are mnist, cifar-10, cifar-100, svhn, omniglot, ag-news, miniimagenet, imagenet-50. Did you mean 'mnist'?")]
+    [InlineData("data get --data /proc", "data get: no data set is named. 'native data list' shows them.")]
+    [InlineData("data get miniimagenet --data /proc", "data get: miniimagenet cannot be fetched; MiniImageNet (Vinyals et al.): .npz files made by hand, see NpzFolder.")]
     [InlineData("data check --data /no/such/folder", "data: /no/such/folder is not a folder; --data names it. Correct the path.")]
     [InlineData("gradcheck --order 4", "gradcheck: --order takes 1, 2 or 3; got 4.")]
     [InlineData("gradcheck --sample 3", "gradcheck: --sample 3 says nothing without an op. Add --op NAME.")]
@@ -57,9 +74,12 @@ public sealed class CliTests : IDisposable
     public void Mistakes_are_answered_with_one_sentence_and_exit_code_2(string line, string sentence)
     {
         var (code, _, error) = Native(line.Split(' '));
-        Assert.Equal(sentence, error.TrimEnd());
+        Assert.Equal(Full(sentence), error.TrimEnd());
         Assert.Equal(2, code);
     }
+
+    private static string Full(string sentence) => sentence.Replace("METHODS", string.Join(", ", MethodTable.All.Select(m => m.Name)), StringComparison.Ordinal)
+        .Replace("TABLES", string.Join(", ", PaperTables.All.Select(t => t.Id)), StringComparison.Ordinal);
 
     [Fact]
     public void A_missing_driver_is_answered_with_what_was_tried()
@@ -74,13 +94,27 @@ public sealed class CliTests : IDisposable
     }
 
     [Theory]
-    [InlineData("method: '' is not known; there are naive, joint, er.", "run", "")]
+    [InlineData("method: '' is not known; there are METHODS.", "run", "")]
     [InlineData("write: the name of the file is empty. Name a file.", "run", "naive", "--json", "")]
-    [InlineData("suite: the name of the folder for the results is empty. Give --out DIR.", "suite", "--out", "")]
+    [InlineData("cells: the name of the folder is empty. Give --out DIR.", "suite", "--out", "")]
     public void Empty_names_are_answered_with_one_sentence(string sentence, params string[] line)
     {
         var (code, _, error) = Native(line);
-        Assert.Equal((2, sentence), (code, error.TrimEnd()));
+        Assert.Equal((2, Full(sentence)), (code, error.TrimEnd()));
+    }
+
+    [Fact]
+    public void A_bad_set_does_not_hide_the_others()
+    {
+        var (code, _, error) = Native("data", "check", "--data", _folder.Path);
+        Assert.StartsWith($"data: {_folder.Path} holds none of the data sets mnist, cifar-10,", error);
+        Assert.Equal(2, code);
+        foreach (string folder in (string[])["mnist", "omniglot"])
+            Directory.CreateDirectory(_folder.File(folder));
+        (code, string output, _) = Native("data", "check", "--data", _folder.Path);
+        Assert.Equal(App.Failed, code);
+        Assert.Contains("MNIST's train-images-idx3-ubyte is not there", output);
+        Assert.Contains("Omniglot's images_background.zip is not there", output);
     }
 
     [Fact]
@@ -89,7 +123,7 @@ public sealed class CliTests : IDisposable
         Directory.CreateDirectory(_folder.File("mnist"));
         string link = _folder.File("mnist/train-images-idx3-ubyte.gz");
         File.CreateSymbolicLink(link, "/dev/zero");
-        var (code, _, error) = Native("data", "check", "--data", _folder.Path);
+        var (code, _, error) = Native("data", "check", "mnist", "--data", _folder.Path);
         Assert.Equal((2, $"idx: {link}: it is empty, or not a regular file. Fetch it again, or name the file itself."), (code, error.TrimEnd()));
     }
 
@@ -196,7 +230,7 @@ public sealed class CliTests : IDisposable
         Assert.Equal(method == "joint", undefined.ContainsKey("forgetting"));
         Assert.Equal(method == "joint" ? JsonValueKind.Null : JsonValueKind.Number, run.GetProperty("forgetting").ValueKind);
         Assert.Equal(scenario == "class", undefined.ContainsKey("forwardTransfer"));
-        Assert.Equal(6, run.GetProperty("definitions").EnumerateObject().Count());
+        Assert.Equal(8, run.GetProperty("definitions").EnumerateObject().Count());
         if (method == "er")
             Assert.True(matrix[^1].Average() > 0.7, output);
     }
@@ -210,6 +244,33 @@ public sealed class CliTests : IDisposable
         Assert.Equal(130, App.Run(["run", "naive", "--stream", "split-digits", "--json", _folder.File("a.json")], output, error, cancel.Token));
         Assert.Equal("native: interrupted. No file was left half-written.", error.ToString().TrimEnd());
         Assert.Empty(Directory.GetFiles(_folder.Path));
+    }
+
+    [Fact]
+    public void Ctrl_C_saves_the_cell_ends_with_130_and_the_next_run_continues_it()
+    {
+        using var cancel = new CancellationTokenSource();
+        using StringWriter output = new(), error = new();
+        string[] line = ["run", "er", "--stream", "split-digits", "--batch", "20", "--out", _folder.Path, "--checkpoint-every", "1000m"];
+        // As a person does it: some time after the start.
+        var person = new Thread(() =>
+        {
+            while (!Directory.Exists(Path.Combine(_folder.Path, "cells")) || Directory.GetDirectories(Path.Combine(_folder.Path, "cells")).Length == 0)
+                Thread.Sleep(5);
+            cancel.Cancel();
+        });
+        person.Start();
+        Assert.Equal(130, App.Run(line, output, error, cancel.Token));
+        person.Join();
+        var store = new CellStore(_folder.Path);
+        var cell = Assert.Single(store.All());
+        Assert.Equal(CellStatus.Interrupted, store.Status(cell));
+        var (code, status, _) = Native("suite", "status", "--out", _folder.Path);
+        Assert.Contains("1 interrupted", status, StringComparison.Ordinal);
+        Assert.Equal(0, code);
+        Assert.Equal(0, Native(line).Code);
+        Assert.Contains("done", Native(line).Output, StringComparison.Ordinal);
+        Assert.Contains("1 done", Native("suite", "status", "--out", _folder.Path).Output, StringComparison.Ordinal);
     }
 
     [Fact]
