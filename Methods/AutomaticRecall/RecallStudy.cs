@@ -52,7 +52,7 @@ public static class RecallStudy
         void test()
         {
             evaluated.Add(t);
-            accuracies.Add(trainer.Evaluate(method, cancel));
+            accuracies.Add(trainer.Evaluate(method, cancel: cancel));
         }
         test();
         foreach (var task in stream.Tasks)

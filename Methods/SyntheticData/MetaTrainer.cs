@@ -69,6 +69,12 @@ internal sealed class MetaTrainer : IDisposable
     /// <summary>Meta-steps done.</summary>
     public int Steps => _step;
 
+    /// <summary>Draws what a step draws where it runs: weights of fresh learners and noise.</summary>
+    internal Generator Noise => _noise;
+
+    /// <summary>The classes of each task's inner batches.</summary>
+    internal IReadOnlyList<Tensor> Labels => _innerLabel;
+
     /// <summary>Kernels, copies and fills of a recorded step; 0 on the cpu.</summary>
     public long Nodes => _graph.Nodes;
 
@@ -83,7 +89,20 @@ internal sealed class MetaTrainer : IDisposable
     {
         Draw();
         _graph.Replay();
-        double loss = _graph.Outputs[0].Item(), norm = _graph.Outputs[1].Item();
+        return Done(_graph.Outputs[0].Item(), _graph.Outputs[1].Item());
+    }
+
+    /// <summary>The same without a graph, operation by operation.</summary>
+    internal (double Loss, double Norm) StepEagerly()
+    {
+        Draw();
+        using var scope = TensorScope.Begin("meta-step");
+        var results = Body();
+        return Done(results[0].Item(), results[1].Item());
+    }
+
+    private (double Loss, double Norm) Done(double loss, double norm)
+    {
         _step++;
         if (!double.IsFinite(loss) || !double.IsFinite(norm))
             throw Diverged(loss, norm);
