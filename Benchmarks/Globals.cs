@@ -42,6 +42,12 @@ internal sealed class Globals
             var line = Profiler.Line;
             Profiler.Line = ui.Error.WriteLine;
             undo.Add(() => Profiler.Line = line);
+            if (DebugLines.On(2))
+            {
+                var roof = DebugLines.Roof;
+                DebugLines.Roof = new DebugRoof().Seconds;
+                undo.Add(() => DebugLines.Roof = roof);
+            }
             if (DebugLines.On(1))
                 DebugLines.Print(1, $"cpu: {DoctorCommand.Processor()}, vectors of {DoctorCommand.Vectors()}, {Workers.Count} threads");
             if (parse.GetValue(_memLimit) is { } limit)

@@ -29,6 +29,8 @@ internal sealed unsafe partial class CudaRuntimeCompiler
     private readonly delegate* unmanaged<nint, int, byte**, int> _compile;
     private readonly delegate* unmanaged<nint, nuint*, int> _logSize, _cubinSize, _ptxSize;
     private readonly delegate* unmanaged<nint, byte*, int> _log, _cubin, _ptx;
+    private readonly delegate* unmanaged<nint, byte*, int> _addName;
+    private readonly delegate* unmanaged<nint, byte*, byte**, int> _loweredName;
     private readonly delegate* unmanaged<int, byte*> _error;
 
     private CudaRuntimeCompiler(LibrarySearch library)
@@ -43,6 +45,8 @@ internal sealed unsafe partial class CudaRuntimeCompiler
         _cubin = (delegate* unmanaged<nint, byte*, int>)library.Entry("nvrtcGetCUBIN");
         _ptxSize = (delegate* unmanaged<nint, nuint*, int>)library.Entry("nvrtcGetPTXSize");
         _ptx = (delegate* unmanaged<nint, byte*, int>)library.Entry("nvrtcGetPTX");
+        _addName = (delegate* unmanaged<nint, byte*, int>)library.Entry("nvrtcAddNameExpression");
+        _loweredName = (delegate* unmanaged<nint, byte*, byte**, int>)library.Entry("nvrtcGetLoweredName");
         _error = (delegate* unmanaged<int, byte*>)library.Entry("nvrtcGetErrorString");
         Version = AskVersion(library.Entry("nvrtcVersion"));
 
@@ -104,23 +108,57 @@ internal sealed unsafe partial class CudaRuntimeCompiler
     /// the driver loads either. <see cref="KernelException"/> with the log and the lines it names when the text is wrong. Asked for a report, the log
     /// is one for <see cref="KernelReport"/>.
     /// </summary>
-    public byte[] Compile(string name, string source, string target, out string log, bool report = false)
+    public byte[] Compile(string name, string source, string target, out string log, bool report = false) =>
+        Compile(name, source, report ? [.. Options(target), KernelReport.Option] : Options(target), target, out log, null, null);
+
+    private byte[] Compile(string name, string source, IReadOnlyList<string> options, string target, out string log, Action<nint>? before, Action<nint>? after)
     {
         nint program = 0;
         fixed (byte* text = Bytes(source), file = Bytes(name + ".cu"))
             Check(_create(&program, text, file, 0, null, null), "nvrtcCreateProgram");
         try
         {
-            int result = Run(program, report ? [.. Options(target), KernelReport.Option] : Options(target));
+            before?.Invoke(program);
+            int result = Run(program, options);
             log = Encoding.UTF8.GetString(Read(program, _logSize, _log, "nvrtcGetProgramLog")).TrimEnd('\0', '\n');
             if (result != 0)
                 throw new KernelException($"kernel {name} failed to compile for {target} (NVRTC {Driver.VersionText(Version)}): {Error(result)}\n{log}{Excerpt(name, source, log)}");
+            after?.Invoke(program);
             return target.StartsWith("sm_", StringComparison.Ordinal) ? Read(program, _cubinSize, _cubin, "nvrtcGetCUBIN") : Read(program, _ptxSize, _ptx, "nvrtcGetPTX");
         }
         finally
         {
             _ = _destroy(&program);
         }
+    }
+
+    /// <summary>
+    /// What the compiler calls the kernels that C++ expressions such as <c>scale&lt;float&gt;</c> name, instances of templates among them, which are compiled
+    /// because they are named. Our own kernels are <c>extern "C"</c> and need no such names; a program of a user's may.
+    /// </summary>
+    /// <exception cref="KernelException">The text is wrong, or has no such kernel.</exception>
+    public byte[] Compile(string name, string source, string target, IReadOnlyList<string> expressions, out string[] lowered)
+    {
+        string[] names = new string[expressions.Count];
+        byte[] image = Compile(name, source, Options(target), target, out _,
+            program =>
+            {
+                foreach (string expression in expressions)
+                    fixed (byte* text = Bytes(expression))
+                        Check(_addName(program, text), "nvrtcAddNameExpression");
+            },
+            program =>
+            {
+                for (int i = 0; i < names.Length; i++)
+                    fixed (byte* text = Bytes(expressions[i]))
+                    {
+                        byte* found;
+                        Check(_loweredName(program, text, &found), $"nvrtcGetLoweredName of {expressions[i]}");
+                        names[i] = Marshal.PtrToStringUTF8((nint)found)!;
+                    }
+            });
+        lowered = names;
+        return image;
     }
 
     private int Run(nint program, IReadOnlyList<string> options)

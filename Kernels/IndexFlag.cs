@@ -16,7 +16,7 @@ internal readonly ref struct IndexFlag
 
     public static IndexFlag On(Device device)
     {
-        if ((device.Kind != DeviceKind.Emu && !Env.Sync.Value) || Ambient.Current.Cuda(device).IsCapturing)
+        if (!DataChecks.Wanted(device))
             return default;
         var first = Tensor.Allocate(Layout.Scalar, DType.I32, device);
         CopyKernels.Fill(first, int.MaxValue);

@@ -77,9 +77,6 @@ internal sealed class Ambient
         return made;
     }
 
-    /// <summary>Has this thread use a device through another opening of it: in tests, one with other kernels.</summary>
-    public void Use(CudaDevice opened) => _cuda = [.. _cuda.Where(s => !ReferenceEquals(s.Cuda.Device, opened.Device)), new CudaState(opened, this)];
-
     /// <summary>The pool of a device's memory.</summary>
     public CachingAllocator AllocatorOf(Device device) => device.IsCpu ? Allocator : Cuda(device).Allocator;
 

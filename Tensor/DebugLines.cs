@@ -15,8 +15,17 @@ internal static class DebugLines
     public const string NoKernels = "cpu: levels 4 to 6 show the kernels of a GPU, or of emu:0, and the cpu has none. Its loops are C#, in Kernels/Cpu; "
         + "DOTNET_JitDisasm=METHOD with DOTNET_JitStdOutFile=FILE writes their machine code.";
 
+    // Below so many seconds at the roof, starting the work takes longer than the work.
+    private const double Latency = 2e-6;
+
     [ThreadStatic]
     private static bool toldNoKernels;
+
+    /// <summary>
+    /// The least seconds in which a device could do floating-point operations, and move bytes; null where nobody has measured it. The command line sets it, which
+    /// has the measurements.
+    /// </summary>
+    public static Func<Device, long, long, (double Compute, double Memory)?>? Roof { get; set; }
 
     /// <summary>Whether anybody sees lines of a level.</summary>
     public static bool On(long level) => Env.Debug.Value >= level && Profiler.Line is not null;
@@ -33,7 +42,7 @@ internal static class DebugLines
     {
         if (!On(2))
             return;
-        string line = $"{y.Device,-7} {op,-24} {Figures(elapsed, bytes, flops)}";
+        string line = $"{y.Device,-7} {op,-24} {Figures(elapsed, bytes, flops)}{Share(y.Device, elapsed, bytes, flops)}";
         if (On(3))
         {
             string operands = string.Join(' ', inputs.ToArray().OfType<Tensor>().Select(Describe));
@@ -62,6 +71,16 @@ internal static class DebugLines
         double seconds = Math.Max(time.TotalSeconds, 1e-9);
         return string.Create(CultureInfo.InvariantCulture, $"{time.TotalMicroseconds,10:F1} us {bytes / seconds / 1e9,8:F1} GB/s")
             + (flops > 0 ? string.Create(CultureInfo.InvariantCulture, $" {flops / seconds / 1e9,8:F1} GFLOP/s") : "");
+    }
+
+    // C: multiply-adds set the roof; M: memory does; L: neither, the work is too small.
+    private static string Share(Device device, TimeSpan? elapsed, long bytes, long flops)
+    {
+        if (elapsed is not { } time || Roof?.Invoke(device, flops, bytes) is not { } roof)
+            return "";
+        double least = Math.Max(roof.Compute, roof.Memory);
+        string bound = least < Latency ? "L" : roof.Compute > roof.Memory ? "C" : "M";
+        return string.Create(CultureInfo.InvariantCulture, $" {100 * least / Math.Max(time.TotalSeconds, 1e-9),5:F0}% of roof {bound}");
     }
 
     /// <summary>For example <c>f32[4,3] strides [1,4]</c>; strides only where they are not row-major.</summary>

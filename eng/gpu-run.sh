@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Runs what needs a GPU, from an unpacked bundle of eng/gpu-bundle.sh, and leaves a folder of results.
 #   ./run.sh [STAGE]...       all stages in this order without one: machine doctor tests compile sanitizer steps ops peer
-# Results go to $OUT, or ./results. Every stage runs, whatever became of those before; the last lines say what became of each, and the exit code is 0 only
-# when nothing failed. DEVICE (cuda:0), PYTHON (python3, for the peer), SECONDS_EACH (1: time for each workload), ONLY (workloads, separated by commas).
+# Results go to ./results, and packed, after every stage, to results.tar.gz in $OUT, or here. Every stage runs, whatever became of those before; the last
+# lines say what became of each, and the exit code is 0 only when nothing failed. DEVICE (cuda:0), PYTHON (python3, for the peer), SECONDS_EACH (1: time for
+# each workload), ONLY (workloads, separated by commas), LIMIT (300: seconds after which a command is stopped).
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here" || exit 2
-out=${OUT:-$here/results}
-mkdir -p "$out" || exit 2
+out=$here/results
+mkdir -p "$out" "${OUT:-$here}" || exit 2
 device=${DEVICE:-cuda:0} python=${PYTHON:-python3} seconds=${SECONDS_EACH:-1}
+limit=${LIMIT:-300}
 only=${ONLY:-arm-mnist,arm-cifar,srm-mnist,dgm-mnist,meta-mnist,mygo-mnist,resnet-train}
 # Compiled kernels, kept for the next run.
 export NATIVE_CACHE=${NATIVE_CACHE:-$here/cache}
@@ -24,8 +26,9 @@ run() {
   local name=$1 start=$SECONDS code
   shift
   echo "== $name: $*"
-  "$@" >"$out/$name.log" 2>&1
+  timeout --kill-after=10 "$limit" "$@" >"$out/$name.log" 2>&1
   code=$?
+  [ $code -ne 124 ] || echo "run.sh: FAILED, stopped after $limit s" >>"$out/$name.log"
   tail -n 25 "$out/$name.log" | cut -c 1-400
   if [ $code -eq 0 ]; then note "$name" "ok, $((SECONDS - start)) s"; else note "$name" "FAILED with $code, $((SECONDS - start)) s; see $name.log: $(reason "$out/$name.log")"; fi
   return $code
@@ -92,16 +95,24 @@ stages=("$@")
 for s in "${stages[@]}"; do
   declare -F "stage_$s" >/dev/null || { echo "run.sh: '$s' is no stage; there are machine doctor tests compile sanitizer steps ops peer." >&2; exit 2; }
 done
-for s in "${stages[@]}"; do "stage_$s"; done
-
 failed=0
-{
+# What earlier calls with other stages have left stays.
+before=$(cat "$out/summary.txt" 2>/dev/null)
+summary() {
+  local name skipped=0
+  failed=0
   for name in "${order[@]}"; do
     printf '%-28s %s\n' "$name" "${verdict[$name]}"
-  done
-} | tee "$out/summary.txt"
-for name in "${order[@]}"; do
-  case ${verdict[$name]} in FAILED*) failed=$((failed + 1)) ;; esac
+    case ${verdict[$name]} in FAILED*) failed=$((failed + 1)) ;; skipped*) skipped=$((skipped + 1)) ;; esac
+  done >"$here/.summary"
+  echo "$((${#order[@]} - failed - skipped)) ok, $failed failed, $skipped skipped" >>"$here/.summary"
+  { [ -z "$before" ] || echo "$before"; cat "$here/.summary"; } >"$out/summary.txt"
+  cp "$out/summary.txt" "${OUT:-$here}/"
+  tar -C "$here" -czf "${OUT:-$here}/results.tar.gz" results
+}
+for s in "${stages[@]}"; do
+  "stage_$s"
+  summary
 done
-echo "$((${#order[@]} - failed)) ok or skipped, $failed failed; results in $out" | tee -a "$out/summary.txt"
+cat "$here/.summary"
 [ $failed -eq 0 ]

@@ -129,7 +129,6 @@ public abstract class Optimizer : IDisposable
             }
         long start = Stopwatch.GetTimestamp();
         Advance(n);
-        Ambient.Current.OptimizerSteps++;
         if ((Ambient.Current.Watch & (Watch.Profile | Watch.Debug)) != 0)
             Profiler.Note($"({GetType().Name.ToLowerInvariant()} update)", start, UpdateBytes(_slots.AsSpan(0, n)));
         Array.Clear(_slots);
@@ -166,6 +165,7 @@ public abstract class Optimizer : IDisposable
             var (group, moments) = plan[i];
             slots[i] = Scalars(group, ++moments.Steps, slots[i]);
         }
+        Ambient.Current.OptimizerSteps++;
     }
 
     /// <summary>

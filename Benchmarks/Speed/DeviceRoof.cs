@@ -31,6 +31,8 @@ internal static class DeviceRoof
         if (cache > 0)
             levels.Add((cache / 2, Streams(clock, device, cache / 2 / 3)));
         levels.Add((long.MaxValue, Streams(clock, device, emulated ? EmulatedBeyond : Math.Min(Beyond, state.Cuda.Facts.Memory / 16))));
+        // What follows has the memory for itself.
+        state.Allocator.Trim();
         return new Roof(gflops, levels, 0) { On = $"{device} ({state.Cuda.Facts.Name}){(tf32 ? ", tf32" : "")}" };
     }
 

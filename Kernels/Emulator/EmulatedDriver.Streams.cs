@@ -77,6 +77,12 @@ internal sealed unsafe partial class EmulatedDriver
         return CudaResult.Success;
     }
 
+    public CudaResult StreamIsCapturing(nint stream, out bool capturing)
+    {
+        capturing = IsCapturing(stream);
+        return CudaResult.Success;
+    }
+
     public CudaResult GraphInstantiate(out nint executable, nint graph)
     {
         executable = 0;

@@ -26,6 +26,9 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
     /// <summary>Runs threads and blocks in descending order: no result may depend on it.</summary>
     public bool Reversed { get; set; }
 
+    /// <summary>How many devices it says it has.</summary>
+    public int Devices { get; init; } = 1;
+
     /// <summary>Launches so far.</summary>
     public long Launches => Interlocked.Read(ref _launches);
 
@@ -43,7 +46,7 @@ internal sealed unsafe partial class EmulatedDriver : ICudaDriver
 
     public CudaResult DeviceGetCount(out int count)
     {
-        count = 1;
+        count = Devices;
         return CudaResult.Success;
     }
 

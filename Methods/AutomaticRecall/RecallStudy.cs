@@ -70,7 +70,8 @@ public static class RecallStudy
                         test();
                     using (var scope = TensorScope.Begin("train-step"))
                         method.Observe(stream.BatchOf(stream.Train, part));
-                    progress?.Invoke(++t, total);
+                    t++;
+                    progress?.Invoke(t, total);
                 }
             }
             method.EndTask(task);

@@ -54,8 +54,8 @@ internal static class ColourStreams
         Pair("svhn", r, () => (Svhn.Load(r.Folder, true, r.AllowUnofficial), Svhn.Load(r.Folder, false, r.AllowUnofficial)));
 
     /// <summary>A training and a test set, kept while anyone uses them.</summary>
-    internal static (T Train, T Test) Pair<T>(string name, StreamRequest r, Func<(T, T)> load) =>
-        DataCache.Get($"{name} {r.Folder.Root} {r.AllowUnofficial}", () => Tuple.Create(load())).Item1;
+    internal static (T Train, T Test) Pair<T>(string name, StreamRequest r, Func<(T, T)> load) where T : ItemSet =>
+        DataCache.Get($"{name} {r.Folder.Root} {r.AllowUnofficial}", load, both => [both.Item1, both.Item2]);
 
     /// <summary>Automatic Recall Machines: two classes per task, of each class the first 95% for training and the last 5% for validation, [0,1].</summary>
     private static TaskStream Pairs(string name, StreamRequest r, (ImageSet Train, ImageSet Test) sets) =>
@@ -74,15 +74,11 @@ internal static class ColourStreams
             Notes = new JsonObject { ["seed"] = r.Seed, ["validation"] = "a random 15% of each task" },
         });
 
-    private static (ImageSet Train, ImageSet Test, int[] Superclass) Cifar100(StreamRequest r)
+    private static (ImageSet Train, ImageSet Test, int[] Superclass) Cifar100(StreamRequest r) => DataCache.Get($"cifar-100 {r.Folder.Root} {r.AllowUnofficial}", () =>
     {
-        var kept = DataCache.Get($"cifar-100 {r.Folder.Root} {r.AllowUnofficial}", () =>
-        {
-            var (train, superclass) = Cifar.Load100(r.Folder, true, r.AllowUnofficial);
-            return Tuple.Create(train, Cifar.Load100(r.Folder, false, r.AllowUnofficial).Images, superclass);
-        });
-        return (kept.Item1, kept.Item2, kept.Item3);
-    }
+        var (train, superclass) = Cifar.Load100(r.Folder, true, r.AllowUnofficial);
+        return (train, Cifar.Load100(r.Folder, false, r.AllowUnofficial).Images, superclass);
+    }, all => [all.train, all.Images]);
 
     /// <summary>
     /// Incremental CIFAR-100: five fine labels per task, in the order of the labels (Gradient Episodic Memory), or one superclass per task, as
@@ -127,8 +123,7 @@ internal static class ColourStreams
     /// </summary>
     private static TaskStream MiniImageNet(StreamRequest r)
     {
-        var all = DataCache.Get($"miniimagenet {r.Folder.Root} {r.AllowUnofficial}", () => NpzFolder.Load(r.Folder, NpzFolder.MiniImageNet, r.AllowUnofficial));
-        var (train, test) = SplitByClass(all, 0.8);
+        var (train, test) = Pair("miniimagenet", r, () => SplitByClass(NpzFolder.Load(r.Folder, NpzFolder.MiniImageNet, r.AllowUnofficial), 0.8));
         return DigitStreams.Cut(r, new StreamPlan("miniimagenet-20", r.First(train, true), r.First(test, false), TaskStream.Chunks(100, 5, r.Order))
         {
             Select = Selection.HeadTail(0.95),
@@ -139,16 +134,14 @@ internal static class ColourStreams
     /// <summary>Dynamic Generative Memory: 50 classes of ImageNet in five tasks of ten, shrunk to 32 x 32, [-1,1].</summary>
     private static TaskStream ImageNet(StreamRequest r)
     {
-        var (train, test) = Pair("imagenet-50", r, () => (To32(NpzFolder.Load(r.Folder, NpzFolder.ImageNetTrain, r.AllowUnofficial)),
-            To32(NpzFolder.Load(r.Folder, NpzFolder.ImageNetTest, r.AllowUnofficial))));
+        var (train, test) = Pair("imagenet-50", r, () => (Resample.Bilinear(NpzFolder.Load(r.Folder, NpzFolder.ImageNetTrain, r.AllowUnofficial), 32, 32),
+            Resample.Bilinear(NpzFolder.Load(r.Folder, NpzFolder.ImageNetTest, r.AllowUnofficial), 32, 32)));
         return DigitStreams.Cut(r, new StreamPlan("imagenet-50", r.First(train, true), r.First(test, false), TaskStream.Chunks(50, 10, r.Order))
         {
             Scale = PixelScale.Symmetric,
             Notes = new JsonObject { ["resampled"] = "bilinear" },
         });
     }
-
-    private static ImageSet To32(ImageSet set) => Resample.Bilinear(set, 32, 32);
 
     /// <summary>Of each class the first int(share n) images, and the others.</summary>
     internal static (ImageSet Head, ImageSet Tail) SplitByClass(ImageSet set, double share)

@@ -2,7 +2,7 @@ namespace Native.Methods;
 
 /// <summary>
 /// The one folder that real data are looked for in: the <c>--data DIR</c> of the command line, else the environment variable
-/// <c>NATIVE_DATA</c>. Nothing is searched for elsewhere and nothing is fetched.
+/// <c>NATIVE_DATA</c>. Nothing is searched for elsewhere, and nothing is fetched but by <c>native data get</c>.
 /// </summary>
 public sealed class DataFolder
 {

@@ -47,15 +47,12 @@ internal static class DigitStreams
 
     /// <summary>Dynamic Generative Memory: one class per task, bilinear to 32 x 32, [-1,1], 15% for validation.</summary>
     private static TaskStream Single(string name, StreamRequest r, (ImageSet Train, ImageSet Test) sets) =>
-        Cut(r, new StreamPlan(name, To32(r.First(sets.Train, true)), To32(r.First(sets.Test, false)), TaskStream.Chunks(10, 1, r.Order))
+        Cut(r, new StreamPlan(name, DataCache.At32(r.First(sets.Train, true)), DataCache.At32(r.First(sets.Test, false)), TaskStream.Chunks(10, 1, r.Order))
         {
             Scale = PixelScale.Symmetric,
             Select = Selection.RandomValidation(r.Random("validation"), 0.15),
             Notes = new JsonObject { ["seed"] = r.Seed, ["validation"] = "a random 15% of each task", ["resampled"] = "bilinear from 28x28" },
         });
-
-    private static ImageSet To32(ImageSet set) => DataCache.Get($"32x32 of {set.Name} {System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(set.Pixels)}",
-        () => Resample.Bilinear(set, 32, 32));
 
     /// <summary>
     /// Automatic Recall Machines: 500 training images per class of 95%, 5% for validation. The released code does not shuffle what it has chosen, so a

@@ -17,12 +17,8 @@ public static class Mnist
     internal static string State(DataFolder folder) => Here(folder) ? $"MNIST in {folder.Find("mnist", "MNIST/raw")}" : "absent: native data get mnist";
 
     /// <summary>Both sets, as a stream asks for them.</summary>
-    internal static (ImageSet Train, ImageSet Test) Load(StreamRequest r)
-    {
-        var both = DataCache.Get($"mnist {r.Folder.Root} {r.AllowUnofficial}", () => Tuple.Create(
-            Load(r.Folder, train: true, r.AllowUnofficial), Load(r.Folder, train: false, r.AllowUnofficial)));
-        return (both.Item1, both.Item2);
-    }
+    internal static (ImageSet Train, ImageSet Test) Load(StreamRequest r) => DataCache.Get($"mnist {r.Folder.Root} {r.AllowUnofficial}",
+        () => (Load(r.Folder, train: true, r.AllowUnofficial), Load(r.Folder, train: false, r.AllowUnofficial)), both => [both.Item1, both.Item2]);
 
     /// <summary>Loads the training or the test set from <c>mnist/</c> (or <c>MNIST/raw/</c>) of the data folder.</summary>
     /// <param name="data">Where to look.</param>

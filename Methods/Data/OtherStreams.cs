@@ -32,11 +32,11 @@ internal static class OtherStreams
         {
             var (images, names) = Omniglot.Load(r.Folder, r.AllowUnofficial);
             var (head, tail) = Drawers(images);
-            return Tuple.Create(ColourStreams.Take(images, head, "train"), ColourStreams.Take(images, tail, "test"), names);
-        });
-        var alphabets = loaded.Item3.ToArray();
+            return (Train: ColourStreams.Take(images, head, "train"), Test: ColourStreams.Take(images, tail, "test"), Alphabets: names);
+        }, l => [l.Train, l.Test]);
+        var alphabets = loaded.Alphabets.ToArray();
         r.Order?.Shuffle<Omniglot.Alphabet>(alphabets);
-        return DigitStreams.Cut(r, new StreamPlan("omniglot-50", r.First(loaded.Item1, true), r.First(loaded.Item2, false), [.. alphabets.Select(a => a.Labels)])
+        return DigitStreams.Cut(r, new StreamPlan("omniglot-50", r.First(loaded.Train, true), r.First(loaded.Test, false), [.. alphabets.Select(a => a.Labels)])
         {
             Titles = [.. alphabets.Select(a => a.Name)],
             Notes = new JsonObject { ["testSeed"] = OmniglotSeed, ["test"] = "2 of 20 drawings of each character", ["resampled"] = "inverted, by area from 105x105" },

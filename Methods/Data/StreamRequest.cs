@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-
 namespace Native.Methods;
 
 /// <summary>What is asked of a stream.</summary>
@@ -48,20 +46,3 @@ public sealed record StreamRequest(DataFolder Folder, Scenario Scenario = Scenar
 /// <param name="Build">Loads and cuts it.</param>
 public sealed record StreamRow(
     string Name, string Tasks, string Data, Scenario Usual, Func<DataFolder, string> State, Func<StreamRequest, TaskStream> Build);
-
-/// <summary>
-/// Data sets as loaded, kept while anyone uses them: many runs in one process read a set once. Keys name the folder and what was asked of it.
-/// </summary>
-internal static class DataCache
-{
-    private static readonly ConcurrentDictionary<string, WeakReference<object>> Sets = new(StringComparer.Ordinal);
-
-    public static T Get<T>(string key, Func<T> load) where T : class
-    {
-        if (Sets.TryGetValue(key, out var kept) && kept.TryGetTarget(out object? set))
-            return (T)set;
-        var loaded = load();
-        Sets[key] = new WeakReference<object>(loaded);
-        return loaded;
-    }
-}

@@ -31,8 +31,7 @@ internal sealed class CudaDevice
     private CudaException? _lost;
     private int _states;
 
-    /// <summary>An opening of a device that is nobody else's; <see cref="Open"/> has the one that all share.</summary>
-    public CudaDevice(Device device, ICudaDriver driver, object backend)
+    private CudaDevice(Device device, ICudaDriver driver, object backend)
     {
         Device = device;
         Driver = driver;

@@ -32,6 +32,7 @@ public sealed class CudaGraph : IDisposable
     private List<(Storage Storage, int Generation)> _used = [];
     private List<Storage> _written = [];
     private nint _executable, _former;
+    private long _flops;
     private int _runs, _capacity = 1;
     private bool _disposed;
 
@@ -142,6 +143,7 @@ public sealed class CudaGraph : IDisposable
         capture.Block = _block.Pointer;
         cuda.Check(cuda.Driver.StreamBeginCapture(_state.Stream), "beginning to record a graph");
         nint graph = 0;
+        long flops = _owner.Flops;
         try
         {
             GraphCapture.BeginRecording();
@@ -161,7 +163,7 @@ public sealed class CudaGraph : IDisposable
                 throw new UsageException($"{this}: the driver gave the recording up. Run the body with NATIVE_SYNC=1 outside a graph to find what it does.");
             cuda.Check(cuda.Driver.GraphGetNodeCount(graph, out long nodes), "counting a graph's nodes");
             _executable = Instantiate(cuda, graph);
-            (_capture, Nodes) = (capture, nodes);
+            (_capture, Nodes, _flops) = (capture, nodes, _owner.Flops - flops);
             (_used, _written) = capture.Outside();
         }
         catch
@@ -203,6 +205,7 @@ public sealed class CudaGraph : IDisposable
                     throw new LifetimeException($"replay: memory of {CachingAllocator.Size(storage.Bytes)} that {this} uses was freed or replaced since it was recorded. "
                         + "Keep its tensors alive, or call Reset() after a change such as growing a layer.");
             _capture!.Again();
+            _owner.Flops += _flops;
         }
         cuda.MakeCurrent();
         _upload!.Send(_capture!.Values);

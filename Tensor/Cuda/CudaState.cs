@@ -32,11 +32,19 @@ internal sealed unsafe class CudaState
     /// <summary>The pool of what outlives every graph.</summary>
     public CachingAllocator Lasting { get; }
 
-    /// <summary>Whether this thread runs a body for a graph, warming up or recording.</summary>
-    public bool IsCapturing => _owner.Capture is not null;
+    /// <summary>Whether the host may not read: this thread runs the body of a graph, warming up or recording, or the driver records what it queues.</summary>
+    public bool IsCapturing => _owner.Capture is not null || IsRecording;
 
-    /// <summary>Whether what this thread queues is recorded rather than run: it cannot be waited for.</summary>
-    public bool IsRecording => Recording is not null;
+    /// <summary>Whether what this thread queues is recorded rather than run, and cannot be waited for. Asks the driver.</summary>
+    public bool IsRecording
+    {
+        get
+        {
+            Cuda.MakeCurrent();
+            Cuda.Check(Cuda.Driver.StreamIsCapturing(Stream, out bool capturing), "asking for a capture");
+            return capturing;
+        }
+    }
 
     private GraphCapture? Recording => _owner.Capture is { Recording: true } capture ? capture : null;
 
@@ -172,12 +180,12 @@ internal sealed unsafe class CudaState
             Cuda.Check(Cuda.Driver.MemsetD8Async(pointer, value, bytes, state.Stream), "filling memory");
         }
 
-        public void Limit(nint pointer, long bytes, long capacity)
+        public long Limit(nint pointer, long bytes, long capacity)
         {
-            if (Cuda.Driver is IMemoryGuard guard)
-                guard.Limit(pointer, bytes, state.Stream);
-            else
-                Fill(pointer + (nint)bytes, capacity - bytes, 0xFF);
+            if (Cuda.Driver is not IMemoryGuard guard)
+                return capacity;
+            guard.Limit(pointer, bytes, state.Stream);
+            return bytes;
         }
     }
 }

@@ -43,6 +43,7 @@ internal sealed unsafe partial class Driver
 
     private readonly delegate* unmanaged<nint, int, CudaResult> _streamBeginCapture;
     private readonly delegate* unmanaged<nint, nint*, CudaResult> _streamEndCapture;
+    private readonly delegate* unmanaged<nint, int*, CudaResult> _streamIsCapturing;
     private readonly delegate* unmanaged<nint*, nint, ulong, CudaResult> _graphInstantiate;
     private readonly delegate* unmanaged<nint, nint, UpdateInfo*, CudaResult> _graphExecUpdate2;     // null before CUDA 12, which changed the signature
     private readonly delegate* unmanaged<nint, nint, nint*, int*, CudaResult> _graphExecUpdate;
@@ -101,6 +102,7 @@ internal sealed unsafe partial class Driver
 
         _streamBeginCapture = (delegate* unmanaged<nint, int, CudaResult>)Must("cuStreamBeginCapture_v2");
         _streamEndCapture = (delegate* unmanaged<nint, nint*, CudaResult>)Must("cuStreamEndCapture");
+        _streamIsCapturing = (delegate* unmanaged<nint, int*, CudaResult>)Must("cuStreamIsCapturing");
         _graphInstantiate = (delegate* unmanaged<nint*, nint, ulong, CudaResult>)Must("cuGraphInstantiateWithFlags");
         _graphExecUpdate2 = (delegate* unmanaged<nint, nint, UpdateInfo*, CudaResult>)find("cuGraphExecUpdate_v2");
         if (_graphExecUpdate2 == null)

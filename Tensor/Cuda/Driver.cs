@@ -231,6 +231,15 @@ internal sealed unsafe partial class Driver : ICudaDriver
             return _streamEndCapture(stream, p);
     }
 
+    // CU_STREAM_CAPTURE_STATUS_NONE is 0.
+    public CudaResult StreamIsCapturing(nint stream, out bool capturing)
+    {
+        int status = 0;
+        var result = _streamIsCapturing(stream, &status);
+        capturing = status != 0;
+        return result;
+    }
+
     public CudaResult GraphInstantiate(out nint executable, nint graph)
     {
         executable = 0;

@@ -131,6 +131,9 @@ internal unsafe interface ICudaDriver
     /// <summary>Thread-local capture: what the driver forbids meanwhile on this thread (allocate, free, synchronise, load) returns its error codes.</summary>
     CudaResult StreamBeginCapture(nint stream);
     CudaResult StreamEndCapture(nint stream, out nint graph);
+
+    /// <summary>Whether what is queued on a stream is being recorded, a broken recording included. Permitted at any time.</summary>
+    CudaResult StreamIsCapturing(nint stream, out bool capturing);
     CudaResult GraphInstantiate(out nint executable, nint graph);
     CudaResult GraphExecUpdate(nint executable, nint graph);
     CudaResult GraphLaunch(nint executable, nint stream);

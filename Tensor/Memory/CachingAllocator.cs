@@ -81,10 +81,7 @@ internal sealed class CachingAllocator(IRawMemory memory, Ambient owner)
         if (!scoped)
             CountUnscoped(s);
         if (Poison)
-        {
-            memory.Limit(s.Pointer, bytes, s.Bytes);
-            memory.Fill(s.Pointer, bytes, 0xFF);
-        }
+            memory.Fill(s.Pointer, memory.Limit(s.Pointer, bytes, s.Bytes), 0xFF);
         return s;
     }
 

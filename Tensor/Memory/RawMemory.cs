@@ -17,8 +17,11 @@ internal interface IRawMemory
     /// <summary>Fills with one byte value (zeros for <c>Zeros</c>, 0xFF as poison in tests).</summary>
     void Fill(nint pointer, long bytes, byte value);
 
-    /// <summary>In tests: only the first <paramref name="bytes"/> of a block are anybody's. The rest is filled with what nobody writes, and watched where that can be done.</summary>
-    void Limit(nint pointer, long bytes, long capacity) => Fill(pointer + (nint)bytes, capacity - bytes, 0xFF);
+    /// <summary>
+    /// In tests: only the first <paramref name="bytes"/> of a block are anybody's. Returns how many are to be filled with poison: those where the rest is
+    /// watched, else all.
+    /// </summary>
+    long Limit(nint pointer, long bytes, long capacity) => capacity;
 }
 
 /// <summary>A driver that sees writes beside what was asked for.</summary>

@@ -20,6 +20,18 @@ public sealed class CudaRuntimeCompilerTests(ITestOutputHelper output)
         """;
 
     [NeedsFact(GpuKit.Nvrtc)]
+    public void Instances_of_templates_are_found_by_their_lowered_names()
+    {
+        const string Text = "namespace ours { template <class T> __global__ void scale(T* x, T by) { x[threadIdx.x] *= by; } }";
+        var compiler = CudaRuntimeCompiler.Load();
+        byte[] ptx = compiler.Compile("scale", Text, "compute_80", ["ours::scale<float>", "&ours::scale<double>"], out string[] lowered);
+        // By the rules of C++'s binary interface.
+        Assert.Equal(["_ZN4ours5scaleIfEEvPT_S1_", "_ZN4ours5scaleIdEEvPT_S1_"], lowered);
+        Assert.All(lowered, name => Assert.Contains($".entry {name}(", Strings(ptx), StringComparison.Ordinal));
+        Assert.Throws<KernelException>(() => compiler.Compile("scale", Text, "compute_80", ["ours::shrink<float>"], out _));
+    }
+
+    [NeedsFact(GpuKit.Nvrtc)]
     public void Our_headers_become_cubins_without_a_warning()
     {
         var compiler = CudaRuntimeCompiler.Load();

@@ -168,6 +168,10 @@ public sealed class DataReaderTests : IDisposable
         Assert.Equal([(18, 2), (36, 4), (54, 6)], stream.Tasks.Select(t => (t.Train.Length, t.Test.Length)));
         Assert.Equal(6, stream.Outputs);
         Assert.Equal("Zeta script", stream.Tasks[1].Name);
+        // Which drawings are for tests is drawn for each character: ink is the drawing's number within its alphabet here.
+        var (train, test) = OtherStreams.Drawers(images);
+        Assert.Equal(Enumerable.Range(0, 120), train.Concat(test).Order());
+        Assert.True(test.Select(i => i % 20).Distinct().Count() > 4);
     }
 
     [Fact]

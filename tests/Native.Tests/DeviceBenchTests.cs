@@ -92,9 +92,9 @@ public sealed class DeviceBenchTests : IDisposable
         var sink = Tensor.Empty([threads], DType.F32, device);
         // Eight chains that stay at 1; eight sums of products of ones and halves, 8 deep, 4 numbers of each per lane.
         Assert.Equal(2.0 * 8 * 3 * threads, RoofCuda.Compute(sink, 3, tf32: false));
-        Assert.All(sink.ToArray<float>(), v => Assert.Equal(8, v));
+        Assert.Equal([8f], sink.ToArray<float>().Distinct());
         Assert.Equal(2.0 * 16 * 8 * 8 * 8 * 3 * (threads / 32), RoofCuda.Compute(sink, 3, tf32: true));
-        Assert.All(sink.ToArray<float>(), v => Assert.Equal(8 * 4 * 3 * 8 * 0.5f, v));
+        Assert.Equal([8 * 4 * 3 * 8 * 0.5f], sink.ToArray<float>().Distinct());
         foreach (int n in (int[])[4, 1000, 40_000])
         {
             Tensor a = Tensor.Rand([n], new Generator(1), device: device), b = Tensor.Rand([n], new Generator(2), device: device), y = Tensor.Empty([n], DType.F32, device);

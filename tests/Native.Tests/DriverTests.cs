@@ -76,6 +76,10 @@ public sealed unsafe class DriverTests : IDisposable
         Says(fake, "cuStreamBeginCapture 0x102030405060708 1", driver.StreamBeginCapture(stream));
         Says(fake, "cuStreamEndCapture 0x102030405060708", driver.StreamEndCapture(stream, out nint graph));
         Assert.Equal(0xe5, graph);
+        Says(fake, "cuStreamIsCapturing 0x102030405060708", driver.StreamIsCapturing(stream, out bool capturing));
+        Assert.True(capturing);
+        Says(fake, "cuStreamIsCapturing (nil)", driver.StreamIsCapturing(0, out capturing));
+        Assert.False(capturing);
         Says(fake, "cuGraphInstantiateWithFlags 0xe5 0", driver.GraphInstantiate(out nint executable, graph));
         Assert.Equal(0xf6, executable);
         Says(fake, "cuGraphExecUpdate_v2 0xf6 0xe5", driver.GraphExecUpdate(executable, graph));

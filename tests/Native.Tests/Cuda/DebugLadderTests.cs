@@ -30,12 +30,46 @@ public sealed partial class DebugLadderTests : IDisposable
         Assert.Equal(cpu.Select(Normal), gpu.Select(Normal));
         Assert.Equal(level < 2, cpu.Count == 0);
         if (level == 2)
-            Assert.Matches(@"^cpu     tanh +\d+\.\d us +\d+\.\d GB/s$", cpu[0]);
+            Assert.Matches(@"^cpu     tanh +\d+\.\d us +\d+\.\d GB/s +\d+\.\d GFLOP/s$", cpu[0]);
         if (level < 3)
             return;
-        Assert.Matches($@"^cpu     tanh .* GB/s  f32\[4,3\] strides \[1,4\] -> f32\[4,3\], DebugLadderTests\.cs:\d+$", cpu[0]);
+        Assert.Matches($@"^cpu     tanh .* GFLOP/s  f32\[4,3\] strides \[1,4\] -> f32\[4,3\], DebugLadderTests\.cs:\d+$", cpu[0]);
         Assert.Contains(cpu, l => l.StartsWith("cpu     matmul", StringComparison.Ordinal) && l.Contains("GFLOP/s  f32[4,3] f32[3,4] strides [1,3] -> f32[4,4]", StringComparison.Ordinal));
         Assert.Contains(cpu, l => l.StartsWith("cpu     tanh_grad", StringComparison.Ordinal) && l.Contains(", backward of tanh, DebugLadderTests.cs:", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void The_command_line_compares_with_the_measured_roof()
+    {
+        var lines = new StringWriter();
+        using (Env.Debug.Override(2))
+            OpKit.OnFreshThread(() => Assert.Equal(0, Benchmarks.App.Run(["gradcheck", "--op", "softmax", "--sample", "0", "--order", "1"], TextWriter.Null, lines)));
+        string[] all = lines.ToString().Split('\n');
+        Assert.Matches(@"^cpu: .+, \d+ threads$", all[0]);
+        Assert.Matches(@"^cpu     softmax +\d+\.\d us +\d+\.\d GB/s +\d+\.\d GFLOP/s +\d+% of roof L$", all[1]);
+        Assert.Null(DebugLines.Roof);
+    }
+
+    [Theory]
+    [InlineData(1e-3, 2e-3, "M")]
+    [InlineData(3e-3, 2e-3, "C")]
+    [InlineData(1e-6, 1.5e-6, "L")]
+    public void What_bounds_an_operation_has_a_letter(double compute, double memory, string letter)
+    {
+        DebugLines.Roof = (_, flops, bytes) =>
+        {
+            Assert.Equal((2 * 3 * 4 * 5, 4 * (12 + 20 + 15)), (flops, bytes));
+            return (compute, memory);
+        };
+        try
+        {
+            var line = Assert.Single(Lines(2, () => Tensor.Ones([3, 4]).MatMul(Tensor.Ones([4, 5]))));
+            Assert.Matches($@"GFLOP/s +\d+% of roof {letter}$", line);
+        }
+        finally
+        {
+            DebugLines.Roof = null;
+        }
     }
 
     [NeedsFact(GpuKit.Gxx)]

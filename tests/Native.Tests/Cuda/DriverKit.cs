@@ -27,6 +27,6 @@ internal static class DriverKit
     public static (Device Device, FaultyDriver Driver) Faulty(ICudaBlas? blas = null)
     {
         var driver = new FaultyDriver(EmulatedDriver.Shared);
-        return (Over(driver, new CudaBackend(HostCompiler.Shared, () => blas ?? new HostBlas(EmulatedDriver.Queue))), driver);
+        return (Over(driver, blas is null ? CudaBackend.Emulated(HostCompiler.Shared) : new CudaBackend(HostCompiler.Shared, () => blas)), driver);
     }
 }

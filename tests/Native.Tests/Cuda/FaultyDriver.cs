@@ -10,7 +10,7 @@ internal sealed unsafe class FaultyDriver(ICudaDriver inner) : ICudaDriver
     private CudaResult _lost;
     private (string Call, int Number, CudaResult Result, bool Lasting) _plan = ("", 0, CudaResult.Success, false);
 
-    /// <summary>Called with the name of an entry before it fails.</summary>
+    /// <summary>Called with the name of an entry before it fails, and before the failure is described.</summary>
     public Action<string>? Before { get; set; }
 
     /// <summary>Calls that reached the driver after its context was lost: nobody should ask it anything more.</summary>
@@ -106,21 +106,26 @@ internal sealed unsafe class FaultyDriver(ICudaDriver inner) : ICudaDriver
     public CudaResult StreamSynchronize(nint stream) => Verdict("StreamSynchronize") ?? inner.StreamSynchronize(stream);
     public CudaResult StreamWaitEvent(nint stream, nint happened) => Verdict("StreamWaitEvent") ?? inner.StreamWaitEvent(stream, happened);
     public CudaResult EventCreate(out nint handle) => inner.EventCreate(out handle);
-    public CudaResult EventDestroy(nint handle) => inner.EventDestroy(handle);
+    public CudaResult EventDestroy(nint handle) => Verdict("EventDestroy") ?? inner.EventDestroy(handle);
     public CudaResult EventRecord(nint handle, nint stream) => Verdict("EventRecord") ?? inner.EventRecord(handle, stream);
     public CudaResult EventQuery(nint handle) => Verdict("EventQuery") ?? inner.EventQuery(handle);
     public CudaResult EventSynchronize(nint handle) => Verdict("EventSynchronize") ?? inner.EventSynchronize(handle);
     public CudaResult EventElapsedTime(out float milliseconds, nint start, nint end) => inner.EventElapsedTime(out milliseconds, start, end);
     public CudaResult StreamBeginCapture(nint stream) => Verdict("StreamBeginCapture") ?? inner.StreamBeginCapture(stream);
     public CudaResult StreamEndCapture(nint stream, out nint graph) => inner.StreamEndCapture(stream, out graph);
+    public CudaResult StreamIsCapturing(nint stream, out bool capturing) => inner.StreamIsCapturing(stream, out capturing);
     public CudaResult GraphInstantiate(out nint executable, nint graph) => inner.GraphInstantiate(out executable, graph);
     public CudaResult GraphExecUpdate(nint executable, nint graph) => inner.GraphExecUpdate(executable, graph);
     public CudaResult GraphLaunch(nint executable, nint stream) => Verdict("GraphLaunch") ?? inner.GraphLaunch(executable, stream);
-    public CudaResult GraphExecDestroy(nint executable) => inner.GraphExecDestroy(executable);
-    public CudaResult GraphDestroy(nint graph) => inner.GraphDestroy(graph);
+    public CudaResult GraphExecDestroy(nint executable) => Verdict("GraphExecDestroy") ?? inner.GraphExecDestroy(executable);
+    public CudaResult GraphDestroy(nint graph) => Verdict("GraphDestroy") ?? inner.GraphDestroy(graph);
     public CudaResult GraphGetNodeCount(nint graph, out long nodes) => inner.GraphGetNodeCount(graph, out nodes);
 
-    public (string Name, string Text) Describe(CudaResult result) => CudaError.Describe(result);
+    public (string Name, string Text) Describe(CudaResult result)
+    {
+        Before?.Invoke("Describe");
+        return CudaError.Describe(result);
+    }
 
     // Null: the call is the inner driver's.
     private CudaResult? Verdict(string call)

@@ -178,7 +178,7 @@ public sealed class LaunchErrorTests
         Tensor x = Tensor.Ones([4, 3], device: device);
         int stories = 0, echoes = 0;
         using var both = new Barrier(2);
-        // Each is told by the driver before either has told anybody.
+        // Both are told by the driver, and both are putting the story together, before either has told anybody.
         driver.Before = _ => both.SignalAndWait();
         driver.FailAll("StreamSynchronize", CudaResult.IllegalAddress);
         Thread[] threads = [.. Enumerable.Range(0, 2).Select(_ => new Thread(() =>

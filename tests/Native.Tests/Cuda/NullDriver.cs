@@ -85,6 +85,7 @@ internal sealed unsafe class NullDriver : ICudaDriver, IKernelCompiler, ICudaBla
     public CudaResult EventElapsedTime(out float milliseconds, nint start, nint end) => Give(out milliseconds, 1);
     public CudaResult StreamBeginCapture(nint stream) => 0;
     public CudaResult StreamEndCapture(nint stream, out nint graph) => Give(out graph, 1);
+    public CudaResult StreamIsCapturing(nint stream, out bool capturing) => Give(out capturing, false);
     public CudaResult GraphInstantiate(out nint executable, nint graph) => Give(out executable, 1);
     public CudaResult GraphExecUpdate(nint executable, nint graph) => 0;
     public CudaResult GraphLaunch(nint executable, nint stream) => 0;

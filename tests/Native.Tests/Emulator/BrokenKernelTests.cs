@@ -107,14 +107,12 @@ public sealed class BrokenKernelTests
 
     private static Tensor Count(Shape shape, Device device) => Tensor.Arange(0, shape.Count, 1, DType.F32).Reshape(shape).To(device);
 
-    // On a thread and a device of its own, as an error stays with a device.
-    private static void Run(string family, (string Old, string New)[] edits, Action check) => OpKit.OnFreshThread(() =>
+    private static void Run(string family, (string Old, string New)[] edits, Action check)
     {
         var compiler = new Editor(family, edits);
-        Ambient.Current.Use(new CudaDevice(Emulated.Device, new EmulatedDriver(), CudaBackend.Emulated(compiler)));
-        check();
+        Emulated.WithKernelsOf(compiler, check);
         Assert.True(compiler.Edited, $"no kernel of {family} was run");
-    });
+    }
 
     /// <summary>Where a mistake is made, what says so, what runs it, and how the text is changed.</summary>
     private sealed record Mistake(string Family, string Message, Action Check, params (string Old, string New)[] Edits);

@@ -6,10 +6,20 @@ namespace Native.Tests;
 /// </summary>
 internal static class Emulated
 {
-    public static Device Device { get; } = Native.Device.Parse("emu:0");
+    [ThreadStatic]
+    private static Device? other;
 
-    // Of this thread: one on which broken kernels run has a driver of its own.
+    /// <summary>emu:0, unless a test has another one here.</summary>
+    public static Device Device => other ?? Native.Device.Parse("emu:0");
+
     private static EmulatedDriver Driver => (EmulatedDriver)Ambient.Current.Cuda(Device).Cuda.Driver;
+
+    /// <summary>Runs a check on a thread of its own, and on a device of its own, whose kernels are compiled by <paramref name="compiler"/>.</summary>
+    public static void WithKernelsOf(IKernelCompiler compiler, Action check) => OpKit.OnFreshThread(() =>
+    {
+        other = DriverKit.Over(new EmulatedDriver { Devices = int.MaxValue }, CudaBackend.Emulated(compiler));
+        check();
+    });
 
     /// <summary>Runs with the emulator's threads and blocks in descending order, or in ascending order.</summary>
     public static T InOrder<T>(bool reversed, Func<T> run)

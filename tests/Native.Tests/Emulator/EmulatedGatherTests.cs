@@ -129,6 +129,8 @@ public sealed class EmulatedGatherTests
         ICudaDriver driver = state.Cuda.Driver;
         foreach (long size in (long[])[8, 7])
         {
+            // As within a graph's body.
+            using var off = DataChecks.Override(wanted: false);
             Assert.Equal(CudaResult.Success, driver.StreamBeginCapture(state.Stream));
             GatherKernels.CheckRange(index, size, "test", () => "it");
             Assert.Equal(CudaResult.Success, driver.StreamEndCapture(state.Stream, out nint graph));

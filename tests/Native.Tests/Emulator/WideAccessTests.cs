@@ -61,6 +61,20 @@ public sealed class WideAccessTests
             }
     });
 
+    [NeedsTheory(GpuKit.Gxx)]
+    [InlineData(1, 2, 2)]
+    [InlineData(4, 17, 300)]
+    public void A_variation_of_several_blocks_is_the_cpus(int planes, int h, int w) => OpKit.OnFreshThread(() =>
+    {
+        foreach (var dtype in DTypes)
+        {
+            Shape shape = [1, planes, h, w];
+            Tensor x = Emulated.Normal(shape, dtype, "x"), g = Emulated.Normal([], dtype, "g");
+            Emulated.Agree((i, o) => VariationEntry.Forward(o[0], i[0], 0.3, 0.7), [x], [([], dtype)], 32, [Form.Dense, Form.Sliced]);
+            Emulated.Agree((i, o) => VariationEntry.Grad(o[0], i[0], i[1], 0.3, 0.7), [g, x], [(shape, dtype)], 0, [Form.Dense, Form.Sliced]);
+        }
+    });
+
     // From memory that begins at a multiple of sixteen bytes into such memory, and from and into memory that begins one element further.
     private static void Same(Tensor[] inputs, Shape[] outputs, Action<Tensor[], Tensor[]> entry)
     {

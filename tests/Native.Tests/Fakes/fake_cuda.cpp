@@ -110,6 +110,7 @@ API cuEventElapsedTime(float* milliseconds, CUevent start, CUevent end) { *milli
 
 API cuStreamBeginCapture_v2(CUstream stream, int mode) { return call("cuStreamBeginCapture %p %d", stream, mode); }
 API cuStreamEndCapture(CUstream stream, CUgraph* graph) { out(graph, 0xe5); return call("cuStreamEndCapture %p", stream); }
+API cuStreamIsCapturing(CUstream stream, int* status) { *status = stream ? 2 : 0; return call("cuStreamIsCapturing %p", stream); }
 #ifndef FAKE_WITHOUT_INSTANTIATE
 API cuGraphInstantiateWithFlags(CUgraphExec* executable, CUgraph graph, unsigned long long flags)
 {
