@@ -196,7 +196,8 @@ internal sealed class MetaTrainer : IDisposable
             t.Dispose();
     }
 
-    private Tensor[] Body()
+    /// <summary>The step itself: the meta-loss, and the norm of its gradient before clipping. Allocates in the open scope.</summary>
+    internal Tensor[] Body()
     {
         // A number of the host: repeated before each replay.
         CudaGraph.EachReplay(() => _optimizer.Lr = _schedule.At(_step));

@@ -44,19 +44,26 @@ public sealed class SyntheticDataTests
         Assert.Equal(8, seen.Count);
     }
 
-    [Fact]
-    public void Both_meta_optimisers_lower_the_meta_loss_and_learn_the_rates()
+    [Theory]
+    [InlineData(MetaOptimizer.Adam, 3e-3)]
+    [InlineData(MetaOptimizer.Gradient, 0.3)]
+    public void Both_meta_optimisers_lower_the_meta_loss_and_learn_the_rates(MetaOptimizer optimizer, double rate)
     {
-        foreach (var optimizer in (MetaOptimizer[])[MetaOptimizer.Adam, MetaOptimizer.Gradient])
+        var o = Tiny with { MetaSteps = 30, MetaOptimizer = optimizer, MetaRate = rate, MetaDecay = 1, MetaBatch = 60, Pool = 12, MetaPerClass = 6, LearnerFilters = 4 };
+        using var trainer = new MetaTrainer(o, MetaGradientTests.Stream(4), new Generator(1), true);
+        var before = trainer.Parameters.ReadRates()[0];
+        Assert.Equal((o.InitialRate, o.InitialMomentum), (Math.Round(before.Rate, 6), Math.Round(before.Momentum, 6)));
+        // One pairing, one learner, one noise: what falls is the function itself.
+        trainer.Draw();
+        var noise = trainer.Noise.State;
+        double[] losses = [.. Enumerable.Range(0, 30).Select(_ =>
         {
-            var o = Tiny with { MetaSteps = 40, MetaOptimizer = optimizer, MetaRate = optimizer == MetaOptimizer.Adam ? 0.01 : 0.3, MetaBatch = 60, Pool = 12, MetaPerClass = 6, LearnerFilters = 4 };
-            using var trainer = new MetaTrainer(o, MetaGradientTests.Stream(4), new Generator(1), true);
-            var before = trainer.Parameters.ReadRates()[0];
-            Assert.Equal((o.InitialRate, o.InitialMomentum), (Math.Round(before.Rate, 6), Math.Round(before.Momentum, 6)));
-            double[] losses = [.. Enumerable.Range(0, 40).Select(_ => trainer.Step().Loss)];
-            Assert.True(losses[^10..].Average() < 0.9 * losses[..10].Average(), $"{optimizer}: {losses[..10].Average()} to {losses[^10..].Average()}");
-            Assert.NotEqual(before, trainer.Parameters.ReadRates()[0]);
-        }
+            using var scope = TensorScope.Begin("step");
+            trainer.Noise.State = noise;
+            return trainer.Body()[0].Item();
+        })];
+        Assert.True(losses[^1] < losses[0] - 0.02, $"{optimizer}: {string.Join(' ', losses)}");
+        Assert.NotEqual(before, trainer.Parameters.ReadRates()[0]);
     }
 
     [Fact]
@@ -146,6 +153,19 @@ public sealed class SyntheticDataTests
         Assert.Equal([1L, 151, 151], pictures[1].Image.Shape.ToArray());
         Assert.True(pictures[0].Image.As<byte>().Distinct().Count() > 10);
     }
+
+    [Theory]
+    [InlineData(Recompute.None)]
+    [InlineData(Recompute.Inner)]
+    [InlineData(Recompute.All)]
+    public void TEMPORARY(Recompute r) => OpKit.OnFreshThread(() =>
+    {
+        using var trainer = new MetaTrainer(new MetaOptions(Recompute: r), MetaGradientTests.Stream(10), new Generator(1), true);
+        trainer.Step();
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        trainer.Step();
+        File.AppendAllText("/tmp/synth-memory.txt", $"{r} {clock.Elapsed.TotalSeconds:F2} s, peak {Ambient.Current.Allocator.Stats.Peak / 1048576.0:F0} MiB\n");
+    });
 
     /// <summary>Answers class 0 to all, and notes which tasks came in a batch.</summary>
     private sealed class Spy(TaskStream stream) : IMethod
