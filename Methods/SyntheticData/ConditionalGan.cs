@@ -5,7 +5,8 @@ namespace Native.Methods;
 
 /// <summary>
 /// The control 'GAN based': a conditional GAN (Mirza and Osindero 2014) on all real images, from which the pools are drawn. Its generator is the one of the meta-learned
-/// images; the critic has two convolutions of stride 2 and sees the class in its hidden layer. Loss of Goodfellow et al. 2014, the generator's not
+/// images; the critic has two convolutions of stride 2 and meets the class in a product (Miyato and Koyama 2018), because a class that is only one more input was ignored for
+/// thousands of steps. Loss of Goodfellow et al. 2014, the generator's not
 /// saturating; Adam at 2e-4 with beta1 = 0.5 (Radford et al. 2016). The paper states none of this.
 /// </summary>
 internal sealed class ConditionalGan : IDisposable
@@ -92,13 +93,14 @@ internal sealed class ConditionalGan : IDisposable
         _critic.Dispose();
     }
 
-    /// <summary>Two convolutions, then a hidden layer that sees the class too: a class that only met the last layer could not change what is looked for.</summary>
+    /// <summary>Two convolutions and a hidden layer h; the answer is w h + v(class) h.</summary>
     private sealed class Critic : Module
     {
         private const int Filters = 32, Hidden = 128;
         private const double Slope = 0.2;
 
-        private readonly Sequential _features, _judge;
+        private readonly Sequential _features;
+        private readonly Linear _judge, _classVectors;
         private readonly int _classes;
 
         public Critic(ImagePixels pixels, int classes, Generator init)
@@ -107,14 +109,16 @@ internal sealed class ConditionalGan : IDisposable
             int last = (pixels.Side + 3) / 4;
             _features = Add("features", new Sequential(
                 new Conv2d(pixels.Channels, Filters, 3, init, stride: 2, padding: 1), new LeakyRelu(Slope),
-                new Conv2d(Filters, 2 * Filters, 3, init, stride: 2, padding: 1), new LeakyRelu(Slope)));
-            _judge = Add("judge", new Sequential(new Linear((2 * Filters * last * last) + classes, Hidden, init), new LeakyRelu(Slope), new Linear(Hidden, 1, init)));
+                new Conv2d(Filters, 2 * Filters, 3, init, stride: 2, padding: 1), new LeakyRelu(Slope), new Flatten(),
+                new Linear(2 * Filters * last * last, Hidden, init), new LeakyRelu(Slope)));
+            _judge = Add("judge", new Linear(Hidden, 1, init));
+            _classVectors = Add("classes", new Linear(classes, Hidden, init, bias: false));
         }
 
         public Tensor Forward(Tensor x, Tensor labels)
         {
-            var features = _features.Forward(x);
-            return _judge.Forward(Tensor.Concat([features.Reshape(x.Shape[0], -1), labels.OneHot(_classes)], 1)).Reshape(x.Shape[0]);
+            var hidden = _features.Forward(x);
+            return _judge.Forward(hidden).Reshape(x.Shape[0]) + (hidden * _classVectors.Forward(labels.OneHot(_classes))).Sum(1);
         }
     }
 }

@@ -154,19 +154,6 @@ public sealed class SyntheticDataTests
         Assert.True(pictures[0].Image.As<byte>().Distinct().Count() > 10);
     }
 
-    [Theory]
-    [InlineData(Recompute.None)]
-    [InlineData(Recompute.Inner)]
-    [InlineData(Recompute.All)]
-    public void TEMPORARY(Recompute r) => OpKit.OnFreshThread(() =>
-    {
-        using var trainer = new MetaTrainer(new MetaOptions(Recompute: r), MetaGradientTests.Stream(10), new Generator(1), true);
-        trainer.Step();
-        var clock = System.Diagnostics.Stopwatch.StartNew();
-        trainer.Step();
-        File.AppendAllText("/tmp/synth-memory.txt", $"{r} {clock.Elapsed.TotalSeconds:F2} s, peak {Ambient.Current.Allocator.Stats.Peak / 1048576.0:F0} MiB\n");
-    });
-
     /// <summary>Answers class 0 to all, and notes which tasks came in a batch.</summary>
     private sealed class Spy(TaskStream stream) : IMethod
     {
