@@ -177,6 +177,9 @@ public abstract class StructuredOp(string name) : Op(name)
     /// <summary>What to keep, given which inputs need a gradient.</summary>
     public virtual Saves SavesFor(Inputs x) => Saves.None;
 
+    /// <summary>Whether it is a matrix product or a convolution: what the FLOPs of a run count.</summary>
+    internal virtual bool IsProduct => false;
+
     /// <summary>What one application takes at the least, for the fraction of the roof.</summary>
     public abstract OpCost Cost(Inputs x, Outputs y);
 
@@ -222,7 +225,8 @@ public abstract class StructuredOp(string name) : Op(name)
         var outputs = ((Span<Tensor>)several)[..specs.Count];
         for (int i = 0; i < outputs.Length; i++)
             outputs[i] = Tensor.Allocate(specs[i].Layout, specs[i].DType, specs[i].Device ?? lead!.Device);
-        ambient.Flops += Cost(x, new Outputs(outputs)).Flops;
+        if (IsProduct)
+            ambient.Flops += Cost(x, new Outputs(outputs)).Flops;
         if (ambient.Watch == Watch.None)
             Forward(x, new Outputs(outputs));
         else

@@ -96,7 +96,7 @@ internal sealed class Ambient
     /// <summary>The node whose derivative is being computed, for messages; null outside a backward pass.</summary>
     public GradNode? Differentiating { get; set; }
 
-    /// <summary>Useful floating-point operations so far.</summary>
+    /// <summary>Useful floating-point operations of products and convolutions so far.</summary>
     public long Flops { get; set; }
 
     /// <summary>Updates of parameters so far.</summary>

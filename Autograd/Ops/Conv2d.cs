@@ -47,6 +47,8 @@ internal sealed class Conv2dOp(ConvParameters p, Activation activation = default
         return [new(Layout.Of([s.Batch, s.Filters, s.OutH, s.OutW]), x[0].DType)];
     }
 
+    internal override bool IsProduct => true;
+
     public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(Shape(x).Flops, x, y);
 
     public override void Forward(Inputs x, Outputs y) => ConvEntries.Forward(Shape(x), x[0], x[1], x.Optional(2), y[0], after: activation.Epilogue);
@@ -112,6 +114,8 @@ internal sealed class Conv2dDataGradOp(ConvParameters p, long height, long width
         return [new(Layout.Of([s.Batch, s.Channels, height, width]), x[0].DType)];
     }
 
+    internal override bool IsProduct => true;
+
     public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(Shape(x).Flops, x, y);
 
     public override void Forward(Inputs x, Outputs y) => ConvEntries.DataGrad(Shape(x), x[0], x[1], x.Optional(2), y[0], after: activation.Epilogue);
@@ -170,6 +174,8 @@ internal sealed class Conv2dWeightGradOp(ConvParameters p, long kernelH, long ke
         Check.ShapeIs(x[1], [s.Batch, s.Filters, s.OutH, s.OutW], Name, "gradient");
         return [new(Layout.Of([s.Filters, s.ChannelsPerGroup, kernelH, kernelW]), x[0].DType)];
     }
+
+    internal override bool IsProduct => true;
 
     public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(Shape(x).Flops, x, y);
 

@@ -20,6 +20,8 @@ internal sealed class MatMulOp() : StructuredOp("matmul")
         return [new(Layout.Of([.. lead, a.Layout.Dims[^2], b.Layout.Dims[^1]]), a.DType)];
     }
 
+    internal override bool IsProduct => true;
+
     public override OpCost Cost(Inputs x, Outputs y) => OpCost.Of(2 * x[0].Count * x[1].Layout.Dims[^1], x, y);
 
     public override void Forward(Inputs x, Outputs y) => MatMulKernels.Run(y[0], x[0], x[1]);

@@ -211,7 +211,7 @@ internal static class ReproductionReport
 
     private static string Count(ReproducedCell c) => c.Ours.Count == 0 ? "" : $"{c.Ours.Count}";
 
-    private static string Plus(double? value, double? half) => half is null ? Number(value) : $"{Number(value)} ± {Number(half)}";
+    private static string Plus(double? value, double? half) => half is null ? Number(value) : $"{Number(value)} ± {(Math.Abs(value ?? 0) >= 1 ? $"{half:0.##}" : Number(half))}";
 
     // As many digits as published numbers have: two decimals of percent, more of small numbers.
     private static string Number(double? value) => value switch

@@ -110,7 +110,8 @@ public sealed class BaselineStepTests
     public void Icarl_asks_new_classes_for_the_truth_and_old_ones_for_what_they_were() => OpKit.OnFreshThread(() =>
     {
         using var icarl = new Icarl(Digits, new SeedStreams(1), new IcarlOptions(Width: 24, Capacity: 40, Iterations: 1));
-        var batch = Some(Digits, 1);
+        // Images of an exemplar's class 0 or 1 and of the new classes 2 and 3: also the old ones' own class is asked for what it was.
+        var batch = Digits.BatchOf(Digits.Train, [.. Digits.Tasks[0].Train[..5], .. Digits.Tasks[1].Train[..5]]);
         float[] hot = icarl.Targets(batch.X, batch.Targets, []).ToArray<float>();
         float[] mixed = icarl.Targets(batch.X, batch.Targets, [0, 1]).ToArray<float>();
         for (int i = 0; i < batch.Count; i++)

@@ -12,7 +12,7 @@ public sealed class CellTests
         new MethodSettings(Options: options.Select(MethodOptions.Pair).ToDictionary(), Stream: "split-digits"), MaxTrain: train, MaxTest: 50));
 
     [Theory]
-    [InlineData("{\"a\":{\"c\":null,\"d\":[1,2]},\"b\":1}", "{ \"a\" : {\"c\":null, \"d\":[1,2]}, \"b\" : 1.0 }")]
+    [InlineData("{\"a\":{\"c\":null,\"d\":[1,2]},\"b\":1}", "{ \"b\" : 1.0, \"a\" : {\"d\":[1,2], \"c\":null} }")]
     [InlineData("[1,100,0.1,1E-05,-2]", "[1.0, 1e2, 0.1, 0.00001, -2.0]")]
     [InlineData("[18446744073709551615,9007199254740993]", "[18446744073709551615, 9007199254740993]")]
     [InlineData("[true,false,\"é \\\"x\\\" \\n\"]", "[true,false,\"\\u00e9 \\\"x\\\" \\n\"]")]

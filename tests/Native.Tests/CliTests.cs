@@ -20,7 +20,7 @@ public sealed class CliTests : IDisposable
     }
 
     [Theory]
-    [InlineData("rum naive", "native: 'rum' is not a verb; there are run, suite, reproduce, doctor, gradcheck, data, bench, profile, results, kernels, cache. Did you mean run?")]
+    [InlineData("rum naive", "native: 'rum' is not a verb; there are run, suite, reproduce, recall, doctor, gradcheck, data, bench, profile, results, kernels, cache. Did you mean run?")]
     [InlineData("run niave", "method: 'niave' is not known; there are METHODS. Did you mean 'naive'?")]
     [InlineData("run naive --sceanrio class", "native run: --sceanrio is not an option. Did you mean --scenario? See 'native run --help'.")]
     [InlineData("run --sceanrio naive", "native run: --sceanrio is not an option. Did you mean --scenario? See 'native run --help'.")]

@@ -93,8 +93,8 @@ public sealed class ReplayTests
     {
         // Mean 4. First the 4; then 2 (mean 3) ties with 6 (mean 5) and comes first; then 6 (mean 4); then 1 ties with 7.
         Assert.Equal([2, 1, 3, 0], ExemplarSets.Herd([1f, 2, 4, 6, 7], 1, 4));
-        // Two features, mean (0, 0): the pair that cancels.
-        Assert.Equal([3, 0, 1], ExemplarSets.Herd([3f, 0, -3, 0, 0, 5, 0.5f, 0, -0.5f, -5], 2, 3));
+        // Two features, mean (0, 0): the nearest, (0.5, 0); then (-3, 0), which halves to -1.25 where (3, 0) halves to 1.75; then (3, 0).
+        Assert.Equal([3, 1, 0], ExemplarSets.Herd([3f, 0, -3, 0, 0, 5, 0.5f, 0, -0.5f, -5], 2, 3));
         Assert.Equal(3, ExemplarSets.Herd([1f, 2, 3], 1, 9).Length);
         Assert.Throws<NumericException>(() => ExemplarSets.Herd([float.NaN, 1], 1, 1));
     }

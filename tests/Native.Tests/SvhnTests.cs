@@ -34,7 +34,7 @@ public sealed class SvhnTests
             for (int c = 0; c < 3; c++)
                 for (int row = 0; row < 32; row++)
                     for (int column = 0; column < 32; column++)
-                        Assert.Equal(Pixel(row, column, c, i), set.Image(i)[(c * 32 + row) * 32 + column]);
+                        Assert.True(Pixel(row, column, c, i) == set.Image(i)[(c * 32 + row) * 32 + column], $"row {row}, column {column}, channel {c} of image {i}");
         Assert.Equal(Enumerable.Range(0, Count).Select(i => (i % 10 + 1) % 10), set.Labels);
     }
 
