@@ -78,7 +78,8 @@ public static class MethodTable
 
     private static MethodRow Meta(string name, string summary, LearnerSource source, LearnerRates rates, LearnerKind learner = LearnerKind.Conv) =>
         new(name, Synthetic, summary, Joint: false, Classes, s => MethodOptions.Apply(name, MetaOptions.For(s, source, rates, learner), s),
-            (stream, seeds, o) => new SyntheticData(stream, seeds, (MetaOptions)o)) { MixedTests = true };
+            (stream, seeds, o) => new SyntheticData(stream, seeds, (MetaOptions)o))
+        { MixedTests = true };
 
     private static MethodRow Row<TOptions>(string name, string paper, string summary, Scenario[] scenarios,
         Func<PaperData, TOptions> defaults, Func<TaskStream, SeedStreams, TOptions, IMethod> create, bool joint = false) where TOptions : IMethodOptions =>
