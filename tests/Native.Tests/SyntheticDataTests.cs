@@ -154,6 +154,42 @@ public sealed class SyntheticDataTests
         Assert.True(pictures[0].Image.As<byte>().Distinct().Count() > 10);
     }
 
+    [Fact]
+    public void A_claim_about_a_change_is_reproduced_from_its_four_runs()
+    {
+        using var folder = new TemporaryFolder();
+        using StringWriter text = new(), error = new();
+        string[] sets = [.. ((string[])["metaSteps=4", "pool=8", "metaPerClass=3", "perClass=3", "metaBatch=10", "generatorWidth=8", "learnerFilters=2", "square=4", "metaSeed=77", "innerSteps=9"])
+            .SelectMany(o => (string[])["--set", o])];
+        int code = App.Run(["reproduce", "synthetic/figure5", "--preset", "quick", "--seeds", "2", "--only", "from 5 to 75*", "--out", folder.Path, "--json", folder.File("c.json"), .. sets], text, error);
+        Assert.True(code == 0, $"{text}{error}");
+        // Steps per task are the row's own; everything else is what --set says.
+        var results = Directory.GetFiles(folder.Path, "result.json", SearchOption.AllDirectories).Select(SideFile.Json).ToList();
+        Assert.Equal(8, results.Count);
+        Assert.All(results, r => Assert.Equal(8, r.GetProperty("options").GetProperty("pool").GetInt32()));
+        double mean(string method, int steps) => results.Where(r => r.GetProperty("method").GetString() == method && r.GetProperty("options").GetProperty("innerSteps").GetInt32() == steps)
+            .Average(r => r.GetProperty("averageAccuracy").GetDouble());
+        double expected = 100 * ((mean("meta-synthetic", 75) - mean("meta-synthetic", 5)) - (mean("meta-real", 75) - mean("meta-real", 5)));
+        var row = SideFile.Json(folder.File("c.json"))[0];
+        Assert.Equal(2, row.GetProperty("n").GetInt32());
+        Assert.Equal(expected, row.GetProperty("mean").GetDouble(), 1e-9);
+        Assert.NotEqual(0, mean("meta-real", 75) - mean("meta-real", 5));
+    }
+
+    [Fact]
+    public void The_command_line_writes_pictures_and_refuses_where_there_are_none()
+    {
+        using var folder = new TemporaryFolder();
+        using StringWriter text = new(), error = new();
+        string[] run = ["run", "meta-synthetic", "--stream", "split-digits", "--batch", "500", "--set", "setting=quick", "--set", "metaSteps=1", "--set", "square=4", "--set", "metaSeed=none", "--set", "pool=6", "--set", "metaPerClass=2"];
+        Assert.True(App.Run([.. run, "--pictures", folder.Path], text, error) == 0, error.ToString());
+        Assert.Equal([1L, 16, 151], Png.Read(folder.File("synthetic-strip.png")).Shape.ToArray());
+        Assert.Equal(2, App.Run([.. run, "--pictures", folder.Path, "--out", folder.Path], text, error));
+        Assert.Contains("there is nothing to picture", error.ToString(), StringComparison.Ordinal);
+        Assert.Equal(2, App.Run(["run", "naive", "--stream", "split-digits", "--batch", "3000", "--pictures", folder.Path], text, error));
+        Assert.Contains("naive has no pictures to show", error.ToString(), StringComparison.Ordinal);
+    }
+
     /// <summary>Answers class 0 to all, and notes which tasks came in a batch.</summary>
     private sealed class Spy(TaskStream stream) : IMethod
     {
