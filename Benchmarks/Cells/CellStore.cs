@@ -55,14 +55,14 @@ internal sealed class CellStore
     public CellClaim? Claim(Cell cell)
     {
         Directory.CreateDirectory(Folder(cell));
-        FileStream stream;
+        FileStream? stream = null;
         try
         {
-            stream = new FileStream(File(cell, LockFile), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        }
-        catch (IOException) when (System.IO.File.Exists(File(cell, LockFile)))
-        {
-            return null;
+            // Whoever looks at the status holds the lock for a moment, which is no claim.
+            for (int tries = 0; stream is null && tries < 5; tries++)
+                stream = TryLock(File(cell, LockFile), tries);
+            if (stream is null)
+                return null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -81,6 +81,20 @@ internal sealed class CellStore
         {
             claim.Dispose();
             throw;
+        }
+    }
+
+    private static FileStream? TryLock(string path, int tries)
+    {
+        if (tries > 0)
+            Thread.Sleep(10);
+        try
+        {
+            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException) when (System.IO.File.Exists(path))
+        {
+            return null;
         }
     }
 
