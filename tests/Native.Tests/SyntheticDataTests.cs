@@ -107,6 +107,49 @@ public sealed class SyntheticDataTests
         Assert.Equal(Run(), Run());
     });
 
+    [Theory]
+    [InlineData(LearnerSource.Synthetic, LearnerRates.Synthetic)]
+    [InlineData(LearnerSource.Real, LearnerRates.Real)]
+    [InlineData(LearnerSource.Gan, LearnerRates.Fixed)]
+    public void Interrupted_after_any_step_of_meta_training_it_ends_with_the_same_bits(LearnerSource source, LearnerRates rates) => OpKit.OnFreshThread(() =>
+    {
+        const int steps = 6;
+        using var folder = new TemporaryFolder();
+        var stream = MetaGradientTests.Stream(10);
+        SyntheticData Fresh() => new(stream, new SeedStreams(4), Tiny with { Source = source, Rates = rates, MetaSteps = steps, GanSteps = steps });
+        byte[] Train(int interruptedAt)
+        {
+            var method = Fresh();
+            method.BeginTask(stream.Tasks[0], steps);
+            for (int i = 0; i < steps; i++)
+            {
+                if (i == interruptedAt)
+                {
+                    var saved = new RunStateWriter();
+                    method.Persist(saved);
+                    saved.Save(folder.File("middle"));
+                    method.Dispose();
+                    method = Fresh();
+                    var reader = new RunStateReader(folder.File("middle"));
+                    method.Persist(reader);
+                    reader.Finish();
+                }
+                using var scope = TensorScope.Begin("step");
+                method.Observe(stream.BatchOf(stream.Train, stream.Tasks[0].Train.AsSpan(0, 2)));
+                Assert.Equal(i + 1, method.Prepared);
+            }
+            method.EndTask(stream.Tasks[0]);
+            var final = new RunStateWriter();
+            method.Persist(final);
+            final.Save(folder.File("final"));
+            method.Dispose();
+            return File.ReadAllBytes(folder.File("final"));
+        }
+        byte[] alone = Train(-1);
+        for (int i = 0; i < steps; i++)
+            Assert.Equal(alone, Train(i));
+    });
+
     [Fact]
     public void A_method_knows_what_it_keeps_and_refuses_what_contradicts_itself()
     {
