@@ -138,10 +138,18 @@ public sealed class CudaGraph : IDisposable
         cuda.MakeCurrent();
         var capture = new GraphCapture(_name, _state, _capacity);
         // Not from the graph's own pool, which has just what the body needs.
-        _block = _state.Lasting.Rent(_capacity, scoped: false);
-        _upload = new StepUpload(_state, _block.Pointer, _capacity);
-        capture.Block = _block.Pointer;
-        cuda.Check(cuda.Driver.StreamBeginCapture(_state.Stream), "beginning to record a graph");
+        try
+        {
+            _block = _state.Lasting.Rent(_capacity, scoped: false);
+            _upload = new StepUpload(_state, _block.Pointer, _capacity);
+            capture.Block = _block.Pointer;
+            cuda.Check(cuda.Driver.StreamBeginCapture(_state.Stream), "beginning to record a graph");
+        }
+        catch
+        {
+            Forget();
+            throw;
+        }
         nint graph = 0;
         long flops = _owner.Flops;
         try
@@ -235,6 +243,8 @@ public sealed class CudaGraph : IDisposable
         using var outside = TensorScope.Outside();
         using var scope = TensorScope.Begin(_name);
         var results = _body();
+        if (results is null || Array.IndexOf(results, null) >= 0)
+            throw new UsageException($"{this}: its body returns null. Return tensors, or use the form of Capture whose body returns nothing.");
         var own = new List<Tensor>();
         var kept = new Tensor[results.Length];
         for (int i = 0; i < results.Length; i++)

@@ -51,7 +51,8 @@ internal sealed class GraphCapture(string name, CudaState state, int capacity)
     /// <summary>Runs something that changes the host's state, now and, if a graph is being recorded, before each of its replays.</summary>
     public static void Each(Action action)
     {
-        if (Current is { } capture)
+        // Within another one, which is repeated as a whole.
+        if (Current is { _computing: false } capture)
             capture.Each(0, _ => action());
         else
             action();
@@ -63,6 +64,8 @@ internal sealed class GraphCapture(string name, CudaState state, int capacity)
     /// </summary>
     public nint Each(int bytes, StepValues fill)
     {
+        if (_computing)
+            throw OfEachReplay();
         int at = _used;
         _used = (at + bytes + Alignment - 1) / Alignment * Alignment;
         if (!Recording)
@@ -120,11 +123,16 @@ internal sealed class GraphCapture(string name, CudaState state, int capacity)
     {
         if (Current is { Recording: true } capture)
         {
+            if (capture._computing)
+                throw capture.OfEachReplay();
             // A block that was freed and handed out again within the run is another one.
             if (!capture._touched.TryGetValue(storage, out var seen) || seen.Generation != storage.Root.Generation)
                 capture._touched[storage] = (storage.Root.Generation, storage.Version);
         }
     }
+
+    // It would be recorded, and queued once more before each replay.
+    private UsageException OfEachReplay() => Forbidden("EachReplay: work of the device is queued", "Move it out of EachReplay, into the body.");
 
     private void Compute(StepValues fill, Span<byte> to)
     {

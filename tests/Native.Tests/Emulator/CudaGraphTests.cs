@@ -77,6 +77,50 @@ public sealed class CudaGraphTests
     });
 
     [NeedsFact(GpuKit.Gxx)]
+    public void What_is_repeated_within_something_repeated_is_repeated_once() => OpKit.OnFreshThread(() =>
+    {
+        using var x = Owned(Tensor.Ones([4], device: Emu));
+        int outer = 0, inner = 0;
+        using var graph = CudaGraph.Capture("nested", Emu, () =>
+        {
+            CudaGraph.EachReplay(() =>
+            {
+                outer++;
+                CudaGraph.EachReplay(() => inner++);
+            });
+            return x * 2;
+        });
+        for (int i = 0; i < 6; i++)
+            graph.Replay();
+        Assert.Equal((6, 6), (outer, inner));
+    });
+
+    [NeedsFact(GpuKit.Gxx)]
+    public void A_body_that_returns_null_gets_a_sentence() => OpKit.OnFreshThread(() =>
+    {
+        using var graph = CudaGraph.Capture("null", Emu, () => (Tensor)null!);
+        Assert.Contains("its body returns null", Assert.Throws<UsageException>(graph.Replay).Message, StringComparison.Ordinal);
+    });
+
+    [NeedsTheory(GpuKit.Gxx)]
+    [InlineData("MemHostAlloc")]
+    [InlineData("StreamBeginCapture")]
+    public void A_recording_that_cannot_begin_keeps_nothing(string call) => OpKit.OnFreshThread(() =>
+    {
+        var (device, driver) = DriverKit.Faulty();
+        using var x = Tensor.Ones([4], device: device);
+        using var graph = CudaGraph.Capture("step", device, () => x + Tensor.Rand([4], new Generator(1), device: device));
+        graph.Replay();
+        graph.Replay();
+        long before = Ambient.Current.AllocatorOf(device).Stats.LiveCount;
+        driver.FailAt(call, 1, CudaResult.OutOfMemory, lasting: false);
+        Assert.Throws<CudaException>(graph.Replay);
+        Assert.Equal(before, Ambient.Current.AllocatorOf(device).Stats.LiveCount);
+        graph.Replay();
+        Assert.True(graph.Nodes > 0);
+    });
+
+    [NeedsFact(GpuKit.Gxx)]
     public void Integers_are_drawn_anew_with_the_cpus_bits() => OpKit.OnFreshThread(() =>
     {
         Generator here = new(9), there = new(9);
@@ -116,6 +160,7 @@ public sealed class CudaGraphTests
     [InlineData("more", "memory: 4096 bytes are needed that no earlier run needed inside graph 'step'")]
     [InlineData("values", "graph 'step': the recorded run declares 32 bytes of step values, its warm-up runs 16")]
     [InlineData("kernel", "kernel: random_uniform for f32 is used for the first time inside graph 'step'")]
+    [InlineData("each", "EachReplay: work of the device is queued inside graph 'step'")]
     [InlineData("nested", "replay: graph 'inner' is replayed inside graph 'step'")]
     public void What_no_graph_can_repeat_is_refused_and_the_device_goes_on(string act, string message) => OpKit.OnFreshThread(() =>
     {
@@ -139,6 +184,9 @@ public sealed class CudaGraphTests
                     break;
                 case "wind":
                     random.State = (1, 2);
+                    break;
+                case "each":
+                    CudaGraph.EachReplay(() => x.AddInPlace(0));
                     break;
                 case "from":
                     Tensor.From([1f], [1], Emu);
