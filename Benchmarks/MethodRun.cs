@@ -20,22 +20,24 @@ internal sealed record RunRecord(
 /// <summary>Trains one method on one stream with one seed: the body of <c>run</c> and of each row of <c>suite</c>.</summary>
 internal static class MethodRun
 {
-    public static RunRecord Execute(RunSpec spec, TaskStream stream, Action<TrainerProgress>? progress, CancellationToken cancel) =>
-        Execute(spec, spec.Method.Configure(spec.Settings), stream, null, progress, cancel);
+    public static RunRecord Execute(RunSpec spec, TaskStream stream, Action<TrainerProgress>? progress, CancellationToken cancel, Action<IMethod>? ended = null) =>
+        Execute(spec, spec.Method.Configure(spec.Settings), stream, null, progress, cancel, ended);
 
-    /// <summary>The same with options already resolved, and a place to save the state at.</summary>
-    public static RunRecord Execute(RunSpec spec, object options, TaskStream stream, RunCheckpoint? checkpoint, Action<TrainerProgress>? progress, CancellationToken cancel)
+    /// <summary>The same with options already resolved, and a place to save the state at; <paramref name="ended"/> gets the trained method before it is freed.</summary>
+    public static RunRecord Execute(RunSpec spec, object options, TaskStream stream, RunCheckpoint? checkpoint, Action<TrainerProgress>? progress, CancellationToken cancel,
+        Action<IMethod>? ended = null)
     {
         if (!spec.Method.Scenarios.Contains(spec.Scenario))
             throw new UsageException($"{spec.Method.Name}: the {spec.Scenario.Name()}-incremental scenario is not supported; there are "
                 + $"{string.Join(", ", spec.Method.Scenarios.Select(s => s.Name()))}.");
         var seeds = new SeedStreams(spec.Seed);
         using var method = spec.Method.Create(stream, seeds, options);
-        var result = new Trainer(stream, spec.Training).Run(method, spec.Method.Joint, seeds.Batch, progress,
+        var result = new Trainer(stream, spec.Training with { MixedTests = spec.Method.MixedTests }).Run(method, spec.Method.Joint, seeds.Batch, progress,
             checkpoint is null ? null : checkpoint with { Seeds = seeds }, cancel);
         var final = new RunStateWriter();
         method.Persist(final);
         IReadOnlyList<Metric> metrics = [.. Metrics.All(result.Matrix, spec.Scenario), .. method is IMeasured measured ? measured.Measure(cancel) : []];
+        ended?.Invoke(method);
         return new RunRecord(spec, stream, options, result, metrics, method.ParameterCount, method.StorageBits, final.Digest());
     }
 

@@ -15,12 +15,17 @@ public sealed record MethodRow(
     bool Joint,
     IReadOnlyList<Scenario> Scenarios,
     Func<MethodSettings, object> Configure,
-    Func<TaskStream, SeedStreams, object, IMethod> Create);
+    Func<TaskStream, SeedStreams, object, IMethod> Create)
+{
+    /// <summary>Tested on batches that hold all classes seen so far (<see cref="TrainerOptions.MixedTests"/>).</summary>
+    public bool MixedTests { get; init; }
+}
 
 /// <summary>Every method that <c>native run</c> takes.</summary>
 public static class MethodTable
 {
-    private const string Arm = "Automatic Recall Machines (Ji et al. 2020)", Mir = "Maximally Interfered Retrieval (Aljundi et al. 2019)";
+    private const string Arm = "Automatic Recall Machines (Ji et al. 2020)", Mir = "Maximally Interfered Retrieval (Aljundi et al. 2019)",
+        Synthetic = "Learning on synthetic data (Masarczyk and Tautkute 2020)";
 
     private static readonly Scenario[] Every = [Scenario.ClassIncremental, Scenario.TaskIncremental, Scenario.DomainIncremental];
 
@@ -62,10 +67,19 @@ public static class MethodTable
             _ => new EwcOptions(), (stream, seeds, o) => new Ewc(stream, seeds, o)),
         Row("dgr", "Deep Generative Replay (Shin et al. 2017), as in van de Ven and Tolias 2019", "a scholar: generator and solver, taught by the one before", Untold,
             _ => new DgrOptions(), (stream, seeds, o) => new Dgr(stream, seeds, o)),
+        Meta("meta-synthetic", "a fresh learner on images of a meta-learned generator", LearnerSource.Synthetic, LearnerRates.Synthetic),
+        Meta("meta-real", "the same learner on real images; the rate and momentum of the synthetic ones, or rates=real for its own", LearnerSource.Real, LearnerRates.Synthetic),
+        Meta("meta-gan", "the same learner on images of a conditional GAN", LearnerSource.Gan, LearnerRates.Synthetic),
+        Meta("meta-mlp", "a perceptron on real images, plain SGD, as few steps", LearnerSource.Real, LearnerRates.Fixed, LearnerKind.Mlp),
     ];
 
     /// <summary>The row of a name; <see cref="UsageException"/> with the nearest for any other.</summary>
     public static MethodRow Find(string name) => All.FirstOrDefault(m => m.Name == name) ?? throw Unknown.Name("method", name, [.. All.Select(m => m.Name)]);
+
+    private static MethodRow Meta(string name, string summary, LearnerSource source, LearnerRates rates, LearnerKind learner = LearnerKind.Conv) =>
+        new(name, Synthetic, summary, Joint: false, Classes, s => MethodOptions.Apply(name, MetaOptions.For(s, source, rates, learner), s),
+            (stream, seeds, o) => new SyntheticData(stream, seeds, (MetaOptions)o))
+        { MixedTests = true };
 
     private static MethodRow Row<TOptions>(string name, string paper, string summary, Scenario[] scenarios,
         Func<PaperData, TOptions> defaults, Func<TaskStream, SeedStreams, TOptions, IMethod> create, bool joint = false) where TOptions : IMethodOptions =>

@@ -8,6 +8,13 @@ public readonly record struct Work(long Flops, long OptimizerSteps)
     /// <summary>This thread's counts since it began. A replayed CUDA graph is counted once, when it is recorded.</summary>
     public static Work Done => new(Ambient.Current.Flops, Ambient.Current.OptimizerSteps);
 
+    /// <summary>Counts work as this thread's whose result is taken over from an equal run: what a run counts must not depend on what ran before it.</summary>
+    public static void TakeOver(Work work)
+    {
+        Ambient.Current.Flops += work.Flops;
+        Ambient.Current.OptimizerSteps += work.OptimizerSteps;
+    }
+
     /// <summary>What lies between two readings.</summary>
     public static Work operator -(Work later, Work earlier) => new(later.Flops - earlier.Flops, later.OptimizerSteps - earlier.OptimizerSteps);
 

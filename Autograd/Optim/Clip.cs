@@ -21,7 +21,7 @@ public static class Clip
         var with = parameters.Where(p => p.Grad is not null).ToList();
         double total = 0;
         // A number for each gradient, read together: reading from a GPU waits for everything before it. Math.Max keeps NaN, so one NaN anywhere is seen in the total.
-        foreach (var parts in Parts(with, norm))
+        foreach (var parts in Parts([.. with.Select(p => (p.Grad!, p.GradMask))], norm))
             foreach (double v in GradCheckRun.Values(parts))
                 total = norm == double.PositiveInfinity ? Math.Max(total, v) : total + v;
         if (norm == 2)
@@ -49,23 +49,42 @@ public static class Clip
         using var scope = TensorScope.Begin("clip");
         using var off = Autograd.NoGrad();
         var with = parameters.Where(p => p.Grad is not null).ToList();
-        var groups = Parts(with, norm).ToList();
-        if (groups.Count != 1)
-            throw new UsageException($"clip: the gradients are of {groups.Count} devices or dtypes; one number is wanted for all. Run Backward first, or clip each kind by itself.");
-        var total = norm switch
-        {
-            double.PositiveInfinity => groups[0].Max(),
-            2 => groups[0].Sum().Sqrt(),
-            _ => groups[0].Sum(),
-        };
-        var factor = (maxNorm / (total + 1e-6)).Clamp(double.NegativeInfinity, 1);
+        var total = Total([.. with.Select(p => (p.Grad!, p.GradMask))], norm);
+        var factor = Factor(total, maxNorm);
         foreach (var p in with)
             p.Grad!.MulInPlace(factor);
         return scope.Keep(total);
     }
 
+    /// <summary>The same for gradients that are values, replaced by scaled copies: values may share their elements.</summary>
+    internal static Tensor ScaleOnDevice(Tensor[] gradients, IReadOnlyList<Parameter> parameters, double maxNorm)
+    {
+        Optimizer.NotNegative(maxNorm, "maxNorm");
+        using var off = Autograd.NoGrad();
+        var total = Total([.. gradients.Select((g, i) => (g, parameters[i].GradMask))], 2);
+        var factor = Factor(total, maxNorm);
+        for (int i = 0; i < gradients.Length; i++)
+            gradients[i] *= factor;
+        return total;
+    }
+
+    private static Tensor Factor(Tensor total, double maxNorm) => (maxNorm / (total + 1e-6)).Clamp(double.NegativeInfinity, 1);
+
+    private static Tensor Total(IReadOnlyList<(Tensor Gradient, Tensor? Mask)> gradients, double norm)
+    {
+        var groups = Parts(gradients, norm).ToList();
+        if (groups.Count != 1)
+            throw new UsageException($"clip: the gradients are of {groups.Count} devices or dtypes; one number is wanted for all. Run Backward first, or clip each kind by itself.");
+        return norm switch
+        {
+            double.PositiveInfinity => groups[0].Max(),
+            2 => groups[0].Sum().Sqrt(),
+            _ => groups[0].Sum(),
+        };
+    }
+
     // For each dtype and device, one number per gradient.
-    private static IEnumerable<Tensor> Parts(IReadOnlyList<Parameter> with, double norm)
+    private static IEnumerable<Tensor> Parts(IReadOnlyList<(Tensor Gradient, Tensor? Mask)> gradients, double norm)
     {
         var kernel = norm switch
         {
@@ -76,12 +95,12 @@ public static class Clip
         };
         var all = new bool[Shape.MaxRank];
         Array.Fill(all, true);
-        foreach (var group in with.GroupBy(p => (p.DType, p.Device)))
+        foreach (var group in gradients.GroupBy(p => (p.Gradient.DType, p.Gradient.Device)))
         {
             var parts = Tensor.Zeros([group.Count()], group.Key.DType, group.Key.Device);
             foreach (var (i, p) in group.Index())
             {
-                var g = p.GradMask is { } mask ? p.Grad! * mask : p.Grad!;
+                var g = p.Mask is { } mask ? p.Gradient * mask : p.Gradient;
                 if (g.Count > 0)
                     kernel.Run(parts.View(parts.Layout.Select(0, i)), g, all.AsSpan(0, g.Rank));
             }

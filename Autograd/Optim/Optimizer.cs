@@ -86,6 +86,21 @@ public abstract class Optimizer : IDisposable
         Step(Autograd.Grad(loss, _all, releaseActivations: true));
     }
 
+    /// <summary>
+    /// The same with the gradient first scaled so that its norm over all parameters is at most <paramref name="maxNorm"/>, as
+    /// <see cref="Clip.GradNormOnDevice"/> does. Returns the norm before, a scalar on the parameters' device: the host reads nothing.
+    /// </summary>
+    /// <exception cref="GradException">The loss does not depend on one of the parameters.</exception>
+    public Tensor Minimize(Tensor loss, double maxNorm)
+    {
+        using var scope = TensorScope.Begin("minimize");
+        _all ??= [.. _groups.SelectMany(g => g.Parameters)];
+        var gradients = Autograd.Grad(loss, _all, releaseActivations: true);
+        var norm = Clip.ScaleOnDevice(gradients, _all, maxNorm);
+        Step(gradients);
+        return scope.Keep(norm);
+    }
+
     private void Step(Tensor[]? gradients)
     {
         int n = 0, at = 0;

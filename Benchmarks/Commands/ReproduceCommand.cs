@@ -9,12 +9,14 @@ internal static class ReproduceCommand
     {
         var table = new Argument<string>("TABLE") { Description = "A table or figure as paper/table3; 'native reproduce list' names them all." };
         var json = new Option<string?>("--json") { Description = "Write the comparison to this file too.", HelpName = "FILE" };
+        var set = new Option<string[]>("--set")
+        { Description = "An option for every run of the table, such as setting=cpu; what a row says of itself stays. May be repeated.", HelpName = "NAME=VALUE", DefaultValueFactory = _ => [] };
         var options = new PlanOptions(Preset.Paper, Path.Combine("runs", "reproduce"));
-        var command = new Command("reproduce", "Compares a published table with our own runs of it.") { table, json };
+        var command = new Command("reproduce", "Compares a published table with our own runs of it.") { table, json, set };
         options.AddTo(command);
         command.SetAction(parse => parse.GetRequiredValue(table) == "list"
             ? List(ui)
-            : Run(ui, PaperTables.Find(parse.GetRequiredValue(table)), options.Of(parse), parse.GetValue(json)));
+            : Run(ui, PaperTables.Find(parse.GetRequiredValue(table)).With(parse.GetValue(set) ?? []), options.Of(parse), parse.GetValue(json)));
         return command;
     }
 

@@ -36,8 +36,9 @@ internal static class RunCommand
         { Description = "Run as a cell of this folder: done once, continued after an interruption.", HelpName = "DIR" };
         var every = new Option<string?>("--checkpoint-every") { Description = "With --out, save the state this often: 30s, 5m, or a number of steps (default 30s).", HelpName = "T" };
         var json = new Option<string?>("--json") { Description = "Write settings and figures to this file.", HelpName = "FILE" };
+        var pictures = new Option<string?>("--pictures") { Description = "Write pictures of what the method has made to this folder, as PNG.", HelpName = "DIR" };
         var command = new Command("run", "Trains a method on a stream of tasks.")
-        { method, stream, scenario, seed, epochs, batch, rate, buffer, shuffle, data, unofficial, json, set, cells, every };
+        { method, stream, scenario, seed, epochs, batch, rate, buffer, shuffle, data, unofficial, json, set, cells, every, pictures };
         command.SetAction(parse =>
         {
             string name = StreamTable.Find(parse.GetRequiredValue(stream)).Name;
@@ -56,8 +57,10 @@ internal static class RunCommand
             var request = new StreamRequest(folder, spec.Scenario, spec.Seed)
             { Explicit = parse.GetValue(data) is not null, AllowUnofficial = parse.GetValue(unofficial), ShuffleClasses = spec.ShuffleClasses };
             if (parse.GetValue(cells) is not { } root)
-                return parse.GetValue(every) is null ? Run(ui, spec, request, parse.GetValue(json))
+                return parse.GetValue(every) is null ? Run(ui, spec, request, parse.GetValue(json), parse.GetValue(pictures))
                     : throw new UsageException("native run: --checkpoint-every needs a folder to save in. Add --out DIR.");
+            if (parse.GetValue(pictures) is not null)
+                throw new UsageException("native run: a cell of --out keeps its results, not its network, so there is nothing to picture. Leave --out or --pictures out.");
             if (request.AllowUnofficial)
                 throw new UsageException("native run: --allow-unofficial data are not those that a cell of --out stands for. Leave one of the two out.");
             return RunCell(ui, spec, folder, root, parse.GetValue(every), parse.GetValue(json));
@@ -65,7 +68,7 @@ internal static class RunCommand
         return command;
     }
 
-    private static int Run(Ui ui, RunSpec spec, StreamRequest request, string? json)
+    private static int Run(Ui ui, RunSpec spec, StreamRequest request, string? json, string? pictures)
     {
         // Everything that can be wrong with the command itself, before data are read and long before a result is written.
         spec.Training.Validate();
@@ -75,13 +78,28 @@ internal static class RunCommand
         var stream = StreamTable.Find(spec.Stream).Build(request);
         ui.Line($"{spec.Method.Name} on {spec.Stream}, {spec.Scenario.Name()}-incremental, seed {spec.Seed}: {spec.Method.Summary}");
         DescribeData(ui, stream);
-        var run = MethodRun.Execute(spec, stream, p => Report(ui, p), ui.Cancel);
+        var run = MethodRun.Execute(spec, stream, p => Report(ui, p), ui.Cancel, m => Picture(ui, spec, m, pictures));
         Print(ui, run);
         if (json is null)
             return App.Success;
         AtomicFile.WriteJson(json, w => MethodRun.WriteJson(w, run));
         ui.Line($"wrote {json}");
         return App.Success;
+    }
+
+    private static void Picture(Ui ui, RunSpec spec, IMethod method, string? folder)
+    {
+        if (folder is null)
+            return;
+        if (method is not IPictures shows)
+            throw new UsageException($"native run: {spec.Method.Name} has no pictures to show. Leave --pictures out.");
+        Directory.CreateDirectory(folder);
+        foreach (var (name, image) in shows.Pictures())
+        {
+            string path = Path.Combine(folder, $"{name}.png");
+            Png.Write(path, image);
+            ui.Line($"wrote {path}");
+        }
     }
 
     // The same cell as one of the suite: it is not run twice, and a suite on the folder finds it done.

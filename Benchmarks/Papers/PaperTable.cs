@@ -41,6 +41,15 @@ internal sealed record PaperCell(string Row, PaperColumn Column, double Value, d
 /// <param name="Margin">By how much, a fraction.</param>
 internal sealed record PaperClaim(string Text, Recipe Left, string LeftMeasure, Recipe? Right, string RightMeasure = "averageAccuracy", double Margin = 0)
 {
+    /// <summary>What the left side's figure is reduced by, seed by seed: then the claim is about a change.</summary>
+    public Recipe? LeftBase { get; init; }
+
+    /// <summary>What the right side's figure is reduced by.</summary>
+    public Recipe? RightBase { get; init; }
+
+    /// <summary>Every recipe that it needs.</summary>
+    public IEnumerable<Recipe> Recipes => new[] { Left, LeftBase, Right, RightBase }.OfType<Recipe>();
+
     /// <summary>The figure's column in reports.</summary>
     public string Column { get; init; } = "claim";
 
@@ -60,8 +69,24 @@ internal sealed record PaperTable(string Id, string Paper, string Title, string 
     /// <summary>Statements of a figure.</summary>
     public IReadOnlyList<PaperClaim> Claims { get; init; } = [];
 
+    /// <summary>The same with options added to every recipe: another setting than the paper's.</summary>
+    public PaperTable With(IReadOnlyList<string> options)
+    {
+        if (options.Count == 0)
+            return this;
+        return this with
+        {
+            Cells = [.. Cells.Select(c => c with { Recipe = with(c.Recipe) })],
+            Claims = [.. Claims.Select(c => c with { Left = with(c.Left)!, LeftBase = with(c.LeftBase), Right = with(c.Right), RightBase = with(c.RightBase) })],
+        };
+        // What a recipe says of itself stays.
+        Recipe? with(Recipe? r) => r is null ? null : r with { Options = [.. options.Where(o => !r.Options.Any(own => Same(own, o))), .. r.Options] };
+
+        static bool Same(string a, string b) => string.Equals(a.Split('=')[0], b.Split('=')[0], StringComparison.OrdinalIgnoreCase);
+    }
+
     /// <summary>Every recipe, each once.</summary>
-    public IEnumerable<Recipe> Recipes => Cells.Select(c => c.Recipe).Concat(Claims.SelectMany(c => new[] { c.Left, c.Right })).OfType<Recipe>().DistinctBy(r => r.Command);
+    public IEnumerable<Recipe> Recipes => Cells.Select(c => c.Recipe).Concat(Claims.SelectMany(c => c.Recipes)).OfType<Recipe>().DistinctBy(r => r.Command);
 }
 
 /// <summary>Short ways to write published rows.</summary>

@@ -70,6 +70,7 @@ internal sealed record Recipe(string Method, string Stream, params string[] Opti
         bool colour = Twin(stream).StartsWith("textures", StringComparison.Ordinal);
         var all = Pairs(method switch
         {
+            "meta-synthetic" or "meta-real" or "meta-gan" or "meta-mlp" => ["setting=quick", "metaSteps=100", "metaPerClass=10", "perClass=10", "metaBatch=128", "ganSteps=200"],
             "gen" => ["iterations=2"],
             "gen-mir" => ["iterations=1", "ascents=2", "replayPerImage=2"],
             "arm" when colour => ["width=5", "recalled=10", "pixelRate=1", "steps=5"],

@@ -35,7 +35,7 @@ internal sealed class Reproduction(PaperTable table, Preset preset, int seeds, D
 
     /// <summary>Recipes that a run is needed for: sizes and options are known without.</summary>
     private IEnumerable<Recipe> Wanted() => table.Cells.Where(c => Chosen(c) && !IsStatic(c.Column.Measure)).Select(c => c.Recipe)
-        .Concat(table.Claims.Where(Chosen).SelectMany(c => new[] { c.Left, c.Right })).OfType<Recipe>().DistinctBy(r => r.Command);
+        .Concat(table.Claims.Where(Chosen).SelectMany(c => c.Recipes)).OfType<Recipe>().DistinctBy(r => r.Command);
 
     private bool Chosen(PaperCell cell) => only is null || only.Matches(cell.Row, cell.Recipe?.Method ?? "");
 
@@ -70,14 +70,14 @@ internal sealed class Reproduction(PaperTable table, Preset preset, int seeds, D
     {
         ReproducedCell row(TInterval difference, IReadOnlyList<ulong> finished, Verdict verdict) =>
             new(claim.Text, claim.Column, null, null, difference, finished, verdict, CommandOf(claim.Text), claim.Left.Command, claim.Provenance);
-        foreach (var recipe in new[] { claim.Left, claim.Right }.OfType<Recipe>())
+        foreach (var recipe in claim.Recipes)
             if (recipe.Resolve(preset, 0, data) is { Cell: null, Reason: var reason })
                 return row(default, [], reason == "not built" ? Verdict.NotBuilt : Verdict.NotRun(reason!));
-        var (left, leftSeeds, missing) = Values(store, claim.Left, claim.LeftMeasure);
+        var (left, leftSeeds, missing) = Values(store, claim.Left, claim.LeftMeasure, claim.LeftBase);
         var right = left.ConvertAll(_ => 0.0);
         var (rightSeeds, alsoMissing) = (leftSeeds, (string?)null);
         if (claim.Right is { } other)
-            (right, rightSeeds, alsoMissing) = Values(store, other, claim.RightMeasure);
+            (right, rightSeeds, alsoMissing) = Values(store, other, claim.RightMeasure, claim.RightBase);
         // Seed by seed: both runs of a seed share initial weights and order, so their difference varies less than either.
         ulong[] both = [.. leftSeeds.Intersect(rightSeeds)];
         var differences = both.Select(s => 100 * (left[leftSeeds.IndexOf(s)] - right[rightSeeds.IndexOf(s)])).ToList();
@@ -90,6 +90,17 @@ internal sealed class Reproduction(PaperTable table, Preset preset, int seeds, D
 
     private static Verdict Judge(PaperCell cell, TInterval ours) =>
         Verdict.Of(cell.Value, cell.Spread, cell.Column.Margin ?? Math.Abs(cell.Value) / 10, cell.Column.HigherIsBetter, ours);
+
+    // A figure by seed, less that of another recipe where there is one.
+    private (List<double> Values, List<ulong> Seeds, string? Missing) Values(CellStore store, Recipe recipe, string measure, Recipe? less)
+    {
+        var (values, finished, missing) = Values(store, recipe, measure);
+        if (less is null)
+            return (values, finished, missing);
+        var (others, otherSeeds, otherMissing) = Values(store, less, measure);
+        List<ulong> both = [.. finished.Intersect(otherSeeds)];
+        return ([.. both.Select(s => values[finished.IndexOf(s)] - others[otherSeeds.IndexOf(s)])], both, missing ?? otherMissing);
+    }
 
     private (List<double> Values, List<ulong> Seeds, string? Missing) Values(CellStore store, Recipe recipe, string measure)
     {

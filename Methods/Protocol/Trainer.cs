@@ -5,8 +5,11 @@ namespace Native.Methods;
 /// <summary>How the loop runs.</summary>
 /// <param name="Epochs">Passes over the images of each phase. 1 is the online protocol of the papers on this stream (ARM, table 3).</param>
 /// <param name="BatchSize">Images per step: 10 in ARM, table 6. The last batch of an epoch may be smaller; nothing is dropped.</param>
-/// <param name="EvaluationBatch">Images per forward pass when testing; changes no result.</param>
-public sealed record TrainerOptions(int Epochs = 1, int BatchSize = 10, int EvaluationBatch = 500)
+/// <param name="EvaluationBatch">Images per forward pass when testing; changes no result but of networks that use statistics of the test batch.</param>
+/// <param name="MixedTests">
+/// Test batches hold the classes seen so far, mixed in a fixed order, instead of one task after the other: for networks that use statistics of the test batch.
+/// </param>
+public sealed record TrainerOptions(int Epochs = 1, int BatchSize = 10, int EvaluationBatch = 500, bool MixedTests = false)
 {
     /// <summary>Refuses what no loop can run with.</summary>
     /// <exception cref="UsageException">An option is not positive.</exception>
@@ -59,6 +62,8 @@ public sealed class Trainer
     {
         (_stream, _options) = (stream, options ?? new TrainerOptions());
         _options.Validate();
+        if (_options.MixedTests && stream.Scenario == Scenario.TaskIncremental)
+            throw new UsageException("train: test batches of several tasks at once have no task to be told. Leave mixed tests out in the task-incremental scenario.");
     }
 
     /// <summary>Trains the method through the stream and tests it on every task before training and after each phase.</summary>
@@ -84,7 +89,7 @@ public sealed class Trainer
         {
             long start = Stopwatch.GetTimestamp();
             answers = ClassCounts.Of(_stream);
-            at.Matrix.AddRow(saver.Test(() => Evaluate(method, answers, cancel)));
+            at.Matrix.AddRow(saver.Test(() => Evaluate(method, joint && phase > 0 ? _stream.Tasks.Count : phase, answers, cancel)));
             at.TestSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
             report(phase, task, steps, at.Matrix.Row(phase));
         }
@@ -160,35 +165,51 @@ public sealed class Trainer
     /// <param name="method">The method.</param>
     /// <param name="answers">Counts the answers by class, when given.</param>
     /// <param name="cancel">Looked at before each batch.</param>
-    public double[] Evaluate(IMethod method, ClassCounts? answers = null, CancellationToken cancel = default)
+    public double[] Evaluate(IMethod method, ClassCounts? answers = null, CancellationToken cancel = default) => Evaluate(method, 0, answers, cancel);
+
+    /// <summary>The same when the first <paramref name="seen"/> tasks have been trained on: mixed tests mix theirs.</summary>
+    public double[] Evaluate(IMethod method, int seen, ClassCounts? answers, CancellationToken cancel)
     {
         using var constant = Autograd.NoGrad();
-        return [.. _stream.Tasks.Select(task => (double)Correct(method, task, answers, cancel) / task.Test.Length)];
+        var correct = new int[_stream.Tasks.Count];
+        int together = _options.MixedTests ? seen : 0;
+        if (together > 0)
+        {
+            int[] mixed = [.. _stream.Tasks.Take(together).SelectMany(t => t.Test)];
+            new Generator(0).Stream("mixed-tests").Shuffle<int>(mixed);
+            Count(method, mixed, null, correct, answers, cancel);
+        }
+        foreach (var task in _stream.Tasks.Skip(together))
+            Count(method, task.Test, task, correct, answers, cancel);
+        return [.. _stream.Tasks.Select(t => (double)correct[t.Index] / t.Test.Length)];
     }
 
-    private int Correct(IMethod method, StreamTask task, ClassCounts? answers, CancellationToken cancel)
+    // Adds the right answers to their tasks; the task is null for images of several.
+    private void Count(IMethod method, int[] images, StreamTask? task, int[] correct, ClassCounts? answers, CancellationToken cancel)
     {
-        bool told = _stream.Scenario == Scenario.TaskIncremental;
-        int[] competing = told ? task.Outputs : [.. Enumerable.Range(0, _stream.Outputs)];
-        int correct = 0;
-        for (int at = 0; at < task.Test.Length; at += _options.EvaluationBatch)
+        bool told = task is not null && _stream.Scenario == Scenario.TaskIncremental;
+        int[] competing = told ? task!.Outputs : [.. Enumerable.Range(0, _stream.Outputs)];
+        // Mixed batches are of one size, give or take one: a remainder of a few images would have statistics of its own.
+        int parts = (images.Length + _options.EvaluationBatch - 1) / _options.EvaluationBatch;
+        for (int part = 0, at = 0; part < parts; part++)
         {
             cancel.ThrowIfCancellationRequested();
             using var scope = TensorScope.Begin("test");
-            var batch = _stream.BatchOf(_stream.Test, task.Test.AsSpan(at, Math.Min(_options.EvaluationBatch, task.Test.Length - at)));
+            int until = task is null ? (int)((long)images.Length * (part + 1) / parts) : Math.Min(at + _options.EvaluationBatch, images.Length);
+            var batch = _stream.BatchOf(_stream.Test, images.AsSpan(at..until));
             var logits = method.Predict(batch.X, told ? task : null);
             if (logits.Rank != 2 || logits.Shape.Span[0] != batch.Count || logits.Shape.Span[1] != _stream.Outputs)
                 throw new ShapeException($"predict: logits must be [{batch.Count},{_stream.Outputs}]; got {logits.Shape}.");
             var values = logits.ToArray<float>();
             for (int i = 0; i < batch.Count; i++)
             {
-                int output = Largest(values.AsSpan(i * _stream.Outputs, _stream.Outputs), competing);
-                answers?.Add(_stream.TestItems.Labels[task.Test[at + i]], output);
+                int label = _stream.TestItems.Labels[images[at + i]], output = Largest(values.AsSpan(i * _stream.Outputs, _stream.Outputs), competing);
+                answers?.Add(label, output);
                 if (output == batch.Targets[i])
-                    correct++;
+                    correct[_stream.TaskOf(label)]++;
             }
+            at = until;
         }
-        return correct;
     }
 
     // The first of equals. A NaN would compare false with everything and win or lose by its position, so it stops the run.

@@ -37,6 +37,30 @@ public sealed class MinimizeTests
         Assert.All(b.Parameters(), p => Assert.Null(p.Grad));
     }
 
+    [Theory]
+    [InlineData(0.01)]
+    [InlineData(1e6)]
+    public void Minimize_with_a_bound_is_backward_clip_and_step(double bound)
+    {
+        using Sequential a = Net(1), b = Net(1);
+        using var plain = new Sgd(a.Parameters(), 0.1);
+        using var values = new Sgd(b.Parameters(), 0.1);
+        a.Parameters()[0].GradMask = b.Parameters()[0].GradMask = Tensor.Concat([Tensor.Zeros([4, 5], DType.F64), Tensor.Ones([4, 5], DType.F64)]);
+        for (int i = 0; i < 3; i++)
+        {
+            using var scope = TensorScope.Begin();
+            Tensor x = NnKit.Values(i, 4, 5);
+            plain.ZeroGrad();
+            // The bias meets a sum, so its gradient is one number seen many times.
+            Tensor loss(Sequential net) => net.Forward(x).Square().Mean() + net.Parameters()[1].Sum();
+            loss(a).Backward();
+            double norm = Clip.GradNorm(a.Parameters(), bound);
+            plain.Step();
+            Assert.Equal(norm, values.Minimize(loss(b), bound).Item<double>(), 1e-12 * norm);
+            NnKit.Near(Values(a), Values(b).ToArray(), 1e-12, $"update {i}");
+        }
+    }
+
     [Fact]
     public void Minimize_obeys_the_mask_and_refuses_a_loss_that_does_not_depend_on_a_parameter()
     {

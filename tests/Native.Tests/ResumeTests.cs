@@ -70,7 +70,7 @@ public sealed class ResumeTests : IDisposable
         var seeds = new SeedStreams(3);
         var (train, test) = Digits.Value;
         var stream = TaskStream.SplitDigits("digits", train, test, scenario, seeds.Order);
-        using var method = new Mortal(row.Create(stream, seeds, row.Configure(Recipe.QuickSettings(row.Name, "split-digits"))), diesAt, asked ? stop : null);
+        using var method = new Mortal(row.Create(stream, seeds, row.Configure(Settings(row.Name))), diesAt, asked ? stop : null);
         try
         {
             var result = new Trainer(stream, Training).Run(method, row.Joint, seeds.Batch, checkpoint: checkpoint is null ? null : checkpoint with { Seeds = seeds }, cancel: stop.Token);
@@ -89,6 +89,11 @@ public sealed class ResumeTests : IDisposable
             return (null, method.Calls);
         }
     }
+
+    // Meta-training of a few steps, learned anew in every sitting.
+    private static MethodSettings Settings(string name) => name.StartsWith("meta-", StringComparison.Ordinal)
+        ? Recipe.QuickSettings(name, "split-digits", "metaSteps=9", "ganSteps=9", "metaSeed=none", "pool=6", "metaPerClass=2", "perClass=2")
+        : Recipe.QuickSettings(name, "split-digits");
 
     public static TheoryData<string> Methods => [.. MethodTable.All.Select(m => m.Name)];
 

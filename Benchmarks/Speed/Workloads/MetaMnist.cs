@@ -1,3 +1,4 @@
+using Native.Methods;
 using Native.Nn;
 using Native.Optim;
 
@@ -25,7 +26,8 @@ internal sealed class MetaMnist : Workload
     private const int Latent = 64, Classes = 10, Side = 28;
 
     private readonly MetaSizes _sizes;
-    private readonly Shape[] _shapes;
+    private readonly ConvLearner _learner;
+    private readonly InnerLoop _loop;
     private readonly Sequential _generator;
     private readonly Parameter _rawRate, _rawMomentum;
     private readonly Adam _adam;
@@ -36,13 +38,9 @@ internal sealed class MetaMnist : Workload
     public MetaMnist(DType dtype, ulong seed = 0, MetaSizes? sizes = null) : base("meta-mnist", dtype, seed)
     {
         _sizes = sizes ?? MetaSizes.Paper;
-        int f = _sizes.Filters;
-        _shapes = [[f, 1, 3, 3], [f], [f], [f], [2 * f, f, 3, 3], [2 * f], [2 * f], [2 * f], [Classes, 2 * f * 49], [Classes]];
-        _generator = Build("generator", (g, t) => new Sequential(
-            new Linear(Latent + Classes, 512, g, dtype: t), new BatchNorm(512, dtype: t), new LeakyRelu(0.1),
-            new Linear(512, 64 * 49, g, dtype: t), new BatchNorm(64 * 49, dtype: t), new LeakyRelu(0.1), new Unflatten(64, 7, 7),
-            new UpsampleNearest(2), new Conv2d(64, 32, 3, g, padding: 1, dtype: t), new BatchNorm(32, dtype: t), new LeakyRelu(0.1),
-            new UpsampleNearest(2), new Conv2d(32, 1, 3, g, padding: 1, dtype: t), new Tanh()));
+        _learner = new ConvLearner(1, Side, Classes, _sizes.Filters);
+        _loop = new InnerLoop(_learner);
+        _generator = Build("generator", (g, t) => ImageGenerator.Conv(Latent + Classes, 1, Side, hidden: 512, filters: 64, g, t));
         // softplus and sigmoid of these are the rate and the momentum.
         (_rawRate, _rawMomentum) = (Leaf("rate", () => Tensor.Scalar(-3.9f)), Leaf("momentum", () => Tensor.Scalar(2.2f)));
         _adam = Own(new Adam([.. _generator.Parameters(), _rawRate, _rawMomentum], 1e-3));
@@ -61,43 +59,17 @@ internal sealed class MetaMnist : Workload
     protected override IReadOnlyList<Tensor> Updates()
     {
         Tensor rate = _rawRate.Softplus(), momentum = _rawMomentum.Sigmoid();
-        var weights = FreshLearner();
+        var weights = _learner.Fresh((shape, std) => Noise(shape, std), DType);
         var velocity = Array.ConvertAll(weights, Tensor.ZerosLike);
         for (int t = 0; t < _sizes.Tasks; t++)
         {
             var images = _generator.Forward(Tensor.Concat([Noise([2 * _sizes.Pool, Latent]), _target[t].OneHot(Classes, DType)], 1));
             for (int s = 0; s < _sizes.Inner; s++)
-            {
-                // What no derivative will read goes back to the pool after each inner step.
-                using var inner = TensorScope.Begin("inner");
-                var loss = Functional.CrossEntropy(Learner(weights, images.TakeRows(_index[t, s])), _innerLabel[t]);
-                var gradient = Autograd.Grad(loss, weights, createGraph: true);
-                for (int i = 0; i < weights.Length; i++)
-                {
-                    velocity[i] = inner.Keep(momentum * velocity[i] + gradient[i], graph: true);
-                    weights[i] = inner.Keep(weights[i] - rate * velocity[i], graph: true);
-                }
-            }
+                _loop.Step(weights, velocity, rate, momentum, images, _index[t, s], _innerLabel[t]);
         }
-        var meta = Functional.CrossEntropy(Learner(weights, _real), _label);
+        var meta = Functional.CrossEntropy(_learner.Forward(weights, _real), _label);
         _adam.Minimize(meta);
         return [meta];
-    }
-
-    private Tensor[] FreshLearner() => [.. _shapes.Select((shape, i) => (shape.Rank > 1
-        ? Noise(shape, std: Math.Sqrt((double)shape[0] / shape.Count))
-        // The scales of the two batch norms.
-        : Tensor.Full(shape, i is 2 or 6 ? 1 : 0, DType)).RequireGrad())];
-
-    private static Tensor Learner(Tensor[] w, Tensor x)
-    {
-        for (int i = 0; i < 8; i += 4)
-        {
-            x = Functional.Conv2d(x, w[i], w[i + 1], padding: 1);
-            x = Functional.BatchNorm(x, null, null, w[i + 2], w[i + 3], training: true);
-            x = Functional.MaxPool2d(x.Relu(), 2);
-        }
-        return x.Reshape(x.Shape[0], -1).MatMul(w[8].T) + w[9];
     }
 
     private static Tensor Pair(long[] order, int task, int each) =>
