@@ -139,7 +139,7 @@ internal sealed class CellRunner(CellStore store, CellOptions options, Ui ui)
         }, ui.Cancel);
     }
 
-    private static string Settings(Cell cell) => CellTable.Changed(cell) is { Length: > 0 } changed ? $" ({changed})" : "";
+    private static string Settings(Cell cell) => CellTable.Changed(cell) is { Length: > 0 } changed ? $" ({CellTable.Short(changed)})" : "";
 
     // The same bytes wherever and however often interrupted the cell was run: no times, no paths, no device.
     private static string Text(Cell cell, RunRecord run)

@@ -14,7 +14,7 @@ internal static class CellTable
             var first = g.First();
             return new[]
             {
-                first.Method, Changed(first), first.Stream, Figure(results, "averageAccuracy"), Figure(results, "forgetting"), $"{results.Count}/{g.Count()}",
+                first.Method, Short(Changed(first)), first.Stream, Figure(results, "averageAccuracy"), Figure(results, "forgetting"), $"{results.Count}/{g.Count()}",
                 results.Count == 0 ? "" : $"{results[0].StorageBits}", results.Count == 0 ? "" : $"{results.Average(r => r.Seconds):F1}",
             };
         })]);
@@ -26,6 +26,14 @@ internal static class CellTable
             return CanonicalJson.Text(cell.Options);
         var defaults = Cell.ToJson(row.Configure(new MethodSettings(Stream: cell.Stream)));
         return string.Join(' ', cell.Options.Where(o => CanonicalJson.Text(o.Value) != CanonicalJson.Text(defaults[o.Key])).Select(o => $"{o.Key}={o.Value?.ToString() ?? "none"}"));
+    }
+
+    /// <summary>The first few of them, for a line; cell.json has all.</summary>
+    public static string Short(string changed)
+    {
+        const int Shown = 3;
+        string[] parts = changed.Split(' ');
+        return parts.Length <= Shown + 1 ? changed : $"{string.Join(' ', parts[..Shown])} and {parts.Length - Shown} more";
     }
 
     /// <summary>Mean and interval of a figure in percent.</summary>

@@ -107,6 +107,17 @@ public sealed class CliTests : IDisposable
     }
 
     [Fact]
+    public void The_main_job_succeeds_without_any_data()
+    {
+        // Every method, one seed, the drawn digits: what a newcomer runs first.
+        var (code, output, error) = Native("suite", "--seeds", "1", "--out", _folder.Path);
+        Assert.True(code == 0, output + error);
+        Assert.DoesNotContain("failed:", output, StringComparison.Ordinal);
+        foreach (string method in Methods.MethodTable.All.Where(m => m.Scenarios.Contains(Methods.Scenario.ClassIncremental) && m.Name != "arm-gradients").Select(m => m.Name))
+            Assert.Contains($"\n{method} ", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_bad_set_does_not_hide_the_others()
     {
         var (code, _, error) = Native("data", "check", "--data", _folder.Path);
