@@ -136,6 +136,18 @@ public sealed class PaperTableTests
                 Assert.Equal(cell("srm/table7", row, column).Value, cell("srm/table9", row, column).Value);
     }
 
+    // Maximally Interfered Retrieval counts the last row among the best ones, Automatic Recall Machines does not.
+    [Theory]
+    [InlineData("arm/table1")]
+    [InlineData("arm/table2")]
+    [InlineData("arm/table3")]
+    public void Rows_that_another_code_made_are_measured_as_it_measures(string id)
+    {
+        var forgetting = PaperTables.Find(id).Cells.Where(c => c.Column.Name == "Forgetting").ToList();
+        Assert.Contains(forgetting, c => c.Row == "GEN-MIR" && c.Column.Measure == "forgettingMir");
+        Assert.All(forgetting, c => Assert.Equal(c.Row.Split(' ')[0] is "ER" or "ER-MIR" or "GEN" or "GEN-MIR" ? "forgettingMir" : "forgetting", c.Column.Measure));
+    }
+
     [Fact]
     public void Rows_of_methods_that_exist_can_be_configured_at_either_size()
     {
