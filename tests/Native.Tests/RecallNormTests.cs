@@ -135,4 +135,22 @@ public sealed class RecallNormTests
         // Two passes of the first task and three now.
         Assert.All(mir.Net.NamedBuffers().Where(b => b.Name.EndsWith("num_batches_tracked", StringComparison.Ordinal)), b => Assert.Equal(5, b.Value.ToArray<long>()[0]));
     });
+
+    [Fact]
+    public void The_network_of_before_answers_icarl_with_its_running_statistics() => OpKit.OnFreshThread(() =>
+    {
+        var stream = Colours();
+        using var icarl = new Icarl(stream, new SeedStreams(1), new IcarlOptions(LearningRate: 0.02, Capacity: 20, Iterations: 1, Width: 2));
+        for (int t = 0; t < 2; t++)
+        {
+            icarl.BeginTask(stream.Tasks[t], 1);
+            RecallTests.Step(icarl, stream, stream.Tasks[t], 0, 6);
+        }
+        var x = stream.BatchOf(stream.Train, [0, 1, 2, 3]).X;
+        // What it says of an image does not depend on what else is in the batch, nor on what was asked before.
+        float[] together = icarl.Targets(x, [0, 1, 2, 3], [0, 1]).ToArray<float>(), alone = icarl.Targets(x.Narrow(0, 0, 1), [0], [0, 1]).ToArray<float>();
+        for (int i = 0; i < alone.Length; i++)
+            Assert.Equal(together[i], alone[i], 1e-5f);
+        Assert.Equal(together, icarl.Targets(x, [0, 1, 2, 3], [0, 1]).ToArray<float>());
+    });
 }
