@@ -149,6 +149,19 @@ public sealed class PaperTableTests
     }
 
     [Fact]
+    public void Colour_rows_run_on_the_data_of_the_code_that_made_them_or_say_why_not()
+    {
+        foreach (var cell in PaperTables.Find("arm/table1").Cells.Concat(PaperTables.Find("arm/table2").Cells))
+        {
+            bool generative = cell.Row is "GEN" or "GEN-MIR";
+            Assert.Equal(generative, cell.NotComparable?.Contains("is not built", StringComparison.Ordinal) ?? false);
+            Assert.False(generative && cell.Provenance.Contains("released code", StringComparison.Ordinal), cell.Row);
+            if (cell.Recipe!.Stream.StartsWith("cifar", StringComparison.Ordinal))
+                Assert.Equal(cell.Recipe.Options.Any(o => o.StartsWith("capacity=", StringComparison.Ordinal)) ? "cifar10-mir-5" : "cifar10-5", cell.Recipe.Stream);
+        }
+    }
+
+    [Fact]
     public void Rows_of_methods_that_exist_can_be_configured_at_either_size()
     {
         int configured = 0;
