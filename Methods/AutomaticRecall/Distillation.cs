@@ -38,6 +38,9 @@ internal static class Distillation
     /// <summary>Puts batch normalisation of both networks in a mode until the result is disposed; nothing in networks without it.</summary>
     public static IDisposable Norm(RecallNorm mode, Classifier teacher, Classifier student) => new NormMode(mode, teacher, student);
 
+    /// <summary>Brings the running statistics of a network back when the result is disposed.</summary>
+    public static IDisposable Keep(Classifier net) => new NormMode(RecallNorm.TrainKeep, net);
+
     private static bool Separate(Classifier net) => net.NamedBuffers().Any();
 
     private sealed class NormMode : IDisposable

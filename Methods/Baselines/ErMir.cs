@@ -39,6 +39,9 @@ public sealed class ErMir(TaskStream stream, SeedStreams seeds, ErMirOptions opt
     private float[] _best = new float[options.Capacity];
     private int _task;
 
+    /// <summary>The network in training.</summary>
+    internal Classifier Net => _learner.Net;
+
     /// <inheritdoc/>
     public long ParameterCount => _learner.ParameterCount;
 
@@ -52,23 +55,35 @@ public sealed class ErMir(TaskStream stream, SeedStreams seeds, ErMirOptions opt
     public Tensor Observe(Batch batch)
     {
         var loss = _learner.Loss(batch);
-        if (Retrieve(batch) is { } old)
-            loss += _learner.Loss(old);
-        _learner.Descend(loss);
+        int[] slots = _memory.DrawSlots(options.Candidates, exceptTask: _task);
+        if (slots.Length == 0)
+            _learner.Descend(loss);
+        else
+            loss = DescendBoth(loss, slots);
         foreach (int slot in _memory.Add(batch))
             if (slot >= 0)
                 _best[slot] = MathF.Log(stream.Outputs);
         return loss;
     }
 
-    private Batch? Retrieve(Batch batch)
+    // The gradient of the batch serves the virtual step and, with that of the replayed images, the real one: one pass on the batch, as in the released code.
+    private Tensor DescendBoth(Tensor loss, int[] slots)
     {
-        int[] slots = _memory.DrawSlots(options.Candidates, exceptTask: _task);
+        _learner.Optimizer.ZeroGrad();
+        loss.Backward();
+        var replayed = _learner.Loss(Retrieve(slots));
+        replayed.Backward();
+        _learner.Optimizer.Step();
+        using var constant = Autograd.NoGrad();
+        return loss + replayed;
+    }
+
+    private Batch Retrieve(int[] slots)
+    {
         if (slots.Length <= options.ReplayBatch)
-            return slots.Length == 0 ? null : _memory.BatchOf(stream, slots);
+            return _memory.BatchOf(stream, slots);
         using var scope = TensorScope.Begin("retrieve");
-        var candidates = _memory.BatchOf(stream, slots);
-        var (before, after) = Losses(batch, candidates);
+        var (before, after) = Losses([.. Net.Parameters().Select(p => p.Grad!)], _memory.BatchOf(stream, slots));
         var scores = new float[slots.Length];
         for (int i = 0; i < slots.Length; i++)
         {
@@ -80,16 +95,17 @@ public sealed class ErMir(TaskStream stream, SeedStreams seeds, ErMirOptions opt
         return _memory.BatchOf(stream, Array.ConvertAll(chosen, i => slots[i]));
     }
 
-    /// <summary>The losses of each candidate before and after a virtual step on the batch.</summary>
-    internal (float[] Before, float[] After) Losses(Batch batch, Batch candidates)
+    /// <summary>
+    /// The losses of each candidate before and after a virtual step along the gradients, one per parameter. The pass before counts for running
+    /// statistics; the pass after does not, as the released code makes it on a copy.
+    /// </summary>
+    internal (float[] Before, float[] After) Losses(IReadOnlyList<Tensor> gradients, Batch candidates)
     {
-        var parameters = _learner.Net.Parameters();
-        // The pass counts for running statistics, as in the released code, whose gradient this is; the caller's own pass is not repeated there.
-        var gradients = Autograd.Grad(_learner.Loss(batch), [.. parameters], releaseActivations: true);
         using var constant = Autograd.NoGrad();
-        var ahead = parameters.Zip(gradients, (p, g) => p - _learner.LearningRate * g).ToArray();
-        var before = Each(_learner.Net.Forward(candidates.X), candidates);
-        var after = Each(_learner.Net.Call(candidates.X, ahead), candidates);
+        var ahead = Net.Parameters().Zip(gradients, (p, g) => p - _learner.LearningRate * g).ToArray();
+        var before = Each(Net.Forward(candidates.X), candidates);
+        using var kept = Distillation.Keep(Net);
+        var after = Each(Net.Call(candidates.X, ahead), candidates);
         return (before, after);
     }
 

@@ -84,7 +84,7 @@ public sealed class Icarl : IMethod
         return loss;
     }
 
-    /// <summary>1 for the image's class and 0 elsewhere; for classes of earlier tasks what the network of before says instead. [n, outputs].</summary>
+    /// <summary>1 for the image's class and 0 elsewhere; for classes of earlier tasks what the network of before says (running statistics) instead. [n, outputs].</summary>
     internal Tensor Targets(Tensor x, int[] targets, int[] past)
     {
         using var constant = Autograd.NoGrad();
@@ -95,7 +95,7 @@ public sealed class Icarl : IMethod
         foreach (int c in past)
             mask[c] = 1;
         var isPast = Tensor.From(mask, [_stream.Outputs]);
-        return hot * (1 - isPast) + _teacher.Net.Forward(x).Sigmoid() * isPast;
+        return hot * (1 - isPast) + _teacher.Net.Predict(x).Sigmoid() * isPast;
     }
 
     /// <inheritdoc/>

@@ -11,11 +11,14 @@ internal static class ColourStreams
 
     private const Scenario Class = Scenario.ClassIncremental, Task = Scenario.TaskIncremental;
 
-    private const string FivePairs = "5 x 2 classes, 5% validation", TenSingles = "10 x 1 class, 15% validation", Drawn = "colour textures drawn by the program";
+    private const string FivePairs = "5 x 2 classes, 5% validation", RandomPairs = "5 x 2 classes, [-1,1], a random 5% validation",
+        TenSingles = "10 x 1 class, 15% validation", Drawn = "colour textures drawn by the program";
 
     public static IEnumerable<StreamRow> Rows { get; } =
     [
         Row("cifar10-5", FivePairs, "CIFAR-10", Class, Cifar10State, r => Pairs("cifar10-5", r, Cifar10(r))),
+        Row("cifar10-mir-5", RandomPairs, "CIFAR-10", Class, Cifar10State, r => Retrieval("cifar10-mir-5", r, Cifar10(r))),
+        Row("textures-mir-5", RandomPairs, Drawn, Class, BuiltIn, r => Retrieval("textures-mir-5", r, Textures.Value)),
         Row("textures-5", FivePairs, Drawn, Class, BuiltIn, r => Pairs("textures-5", r, Textures.Value)),
         Row("cifar10-10", TenSingles, "CIFAR-10", Class, Cifar10State, r => Single("cifar10-10", r, Cifar10(r))),
         Row("svhn-10", TenSingles, "SVHN", Class, SvhnState, r => Single("svhn-10", r, Svhn10(r))),
@@ -63,6 +66,18 @@ internal static class ColourStreams
         {
             Select = Selection.HeadTail(0.95),
             Notes = new JsonObject { ["validation"] = "the last 5% of each class" },
+        });
+
+    /// <summary>
+    /// Maximally Interfered Retrieval (data.py), whose code made the ER and ER-MIR rows of Automatic Recall Machines' table 1: two classes per task, of
+    /// each task a random 95% for training and the rest for validation, [-1,1].
+    /// </summary>
+    private static TaskStream Retrieval(string name, StreamRequest r, (ImageSet Train, ImageSet Test) sets) =>
+        DigitStreams.Cut(r, new StreamPlan(name, r.First(sets.Train, true), r.First(sets.Test, false), TaskStream.Chunks(10, 2, r.Order))
+        {
+            Scale = PixelScale.Symmetric,
+            Select = Selection.RandomValidation(r.Random("validation"), 0.05),
+            Notes = new JsonObject { ["seed"] = r.Seed, ["validation"] = "a random 5% of each task" },
         });
 
     /// <summary>Dynamic Generative Memory: one class per task, [-1,1], 15% for validation.</summary>

@@ -43,13 +43,15 @@ public sealed class BaselineStepTests
             Assert.Equal(expected[i], actual[i], 1e-5f);
     });
 
+    private static Tensor[] Gradients(ErMir mir, Batch batch) => Autograd.Grad(batch.Loss(mir.Net.Forward(batch.X)), [.. mir.Net.Parameters()]);
+
     [Fact]
     public void Interference_is_the_loss_after_a_virtual_step_minus_the_loss_before() => OpKit.OnFreshThread(() =>
     {
         using var mir = new ErMir(Digits, new SeedStreams(1), new ErMirOptions(Width: 24));
         using var hand = new SgdLearner(Digits, new SeedStreams(1), 0.1, 24);
         Batch batch = Some(Digits, 1), candidates = Some(Digits, 0, 0, 20);
-        var (before, after) = mir.Losses(batch, candidates);
+        var (before, after) = mir.Losses(Gradients(mir, batch), candidates);
         float[] each() => Functional.CrossEntropy(hand.Logits(candidates.X), candidates.Y, reduction: Reduction.None).ToArray<float>();
         using (Autograd.NoGrad())
             Assert.Equal(each(), before);
@@ -70,7 +72,7 @@ public sealed class BaselineStepTests
         mir.Observe(one);
         mir.Observe(two);
         mir.BeginTask(Digits.Tasks[1], 1);
-        var (before, after) = mir.Losses(batch, old);
+        var (before, after) = mir.Losses(Gradients(mir, batch), old);
         int[] worst = ErMir.Most([.. after.Zip(before, (a, b) => a - b)], 2);
         using var hand = new SgdLearner(Digits, new SeedStreams(1), 0.1, 24);
         hand.Descend(hand.Loss(one));

@@ -136,6 +136,31 @@ public sealed class PaperTableTests
                 Assert.Equal(cell("srm/table7", row, column).Value, cell("srm/table9", row, column).Value);
     }
 
+    // Maximally Interfered Retrieval counts the last row among the best ones, Automatic Recall Machines does not.
+    [Theory]
+    [InlineData("arm/table1")]
+    [InlineData("arm/table2")]
+    [InlineData("arm/table3")]
+    public void Rows_that_another_code_made_are_measured_as_it_measures(string id)
+    {
+        var forgetting = PaperTables.Find(id).Cells.Where(c => c.Column.Name == "Forgetting").ToList();
+        Assert.Contains(forgetting, c => c.Row == "GEN-MIR" && c.Column.Measure == "forgettingMir");
+        Assert.All(forgetting, c => Assert.Equal(c.Row.Split(' ')[0] is "ER" or "ER-MIR" or "GEN" or "GEN-MIR" ? "forgettingMir" : "forgetting", c.Column.Measure));
+    }
+
+    [Fact]
+    public void Colour_rows_run_on_the_data_of_the_code_that_made_them_or_say_why_not()
+    {
+        foreach (var cell in PaperTables.Find("arm/table1").Cells.Concat(PaperTables.Find("arm/table2").Cells))
+        {
+            bool generative = cell.Row is "GEN" or "GEN-MIR";
+            Assert.Equal(generative, cell.NotComparable?.Contains("is not built", StringComparison.Ordinal) ?? false);
+            Assert.False(generative && cell.Provenance.Contains("released code", StringComparison.Ordinal), cell.Row);
+            if (cell.Recipe!.Stream.StartsWith("cifar", StringComparison.Ordinal))
+                Assert.Equal(cell.Recipe.Options.Any(o => o.StartsWith("capacity=", StringComparison.Ordinal)) ? "cifar10-mir-5" : "cifar10-5", cell.Recipe.Stream);
+        }
+    }
+
     [Fact]
     public void Rows_of_methods_that_exist_can_be_configured_at_either_size()
     {

@@ -43,12 +43,16 @@ public sealed class RealDataTests
     }
 
     [DataFact("cifar-10-batches-bin")]
-    public void Cifar_10_is_cut_into_both_of_its_streams()
+    public void Cifar_10_is_cut_into_all_of_its_streams()
     {
         var five = Build("cifar10-5");
         Assert.Equal("official files (SHA-256 checked)", five.Train.Provenance);
         StreamTableTests.Sound(five);
         Assert.All(five.Tasks, t => Assert.Equal((9_500, 500, 2_000), (t.Train.Length, t.Validation.Length, t.Test.Length)));
+        var mir = Build("cifar10-mir-5");
+        StreamTableTests.Sound(mir);
+        Assert.All(mir.Tasks, t => Assert.Equal((9_500, 500, 2_000), (t.Train.Length, t.Validation.Length, t.Test.Length)));
+        Assert.Equal("[-1,1]", mir.Scale.Name);
         // The first training image is a frog with these corners (CIFAR-10's own page shows it); red plane first.
         Assert.Equal(6, five.Train.Labels[0]);
         Assert.Equal([59, 62, 63], new[] { 0, 1024, 2048 }.Select(p => (int)five.Train.Image(0)[p]));

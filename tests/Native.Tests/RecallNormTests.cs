@@ -97,4 +97,60 @@ public sealed class RecallNormTests
         Assert.Equal([0f, 0, 0], running!);
         Assert.NotEqual([0f, 0, 0], norm.RunningMean.ToArray<float>());
     });
+
+    [Fact]
+    public void The_virtual_step_of_interfered_retrieval_moves_no_statistics() => OpKit.OnFreshThread(() =>
+    {
+        var stream = Colours();
+        using var mir = new ErMir(stream, new SeedStreams(1), new ErMirOptions(LearningRate: 0.02, Capacity: 12, ReplayBatch: 3, CompareToBest: false, Width: 2));
+        using SgdLearner hand = new(stream, new SeedStreams(1), 0.02, 2), ahead = new(stream, new SeedStreams(1), 0.02, 2);
+        mir.BeginTask(stream.Tasks[0], 2);
+        for (int i = 0; i < 2; i++)
+        {
+            var first = stream.BatchOf(stream.Train, stream.Tasks[0].Train.AsSpan(6 * i, 6));
+            mir.Observe(first);
+            hand.Descend(hand.Loss(first));
+            ahead.Descend(ahead.Loss(first));
+        }
+        mir.BeginTask(stream.Tasks[1], 1);
+        var batch = stream.BatchOf(stream.Train, stream.Tasks[1].Train.AsSpan(0, 6));
+        var candidates = stream.BatchOf(stream.Train, stream.Tasks[0].Train.AsSpan(0, 12));
+        float[] each(SgdLearner learner)
+        {
+            using var constant = Autograd.NoGrad();
+            return Functional.CrossEntropy(learner.Logits(candidates.X), candidates.Y, reduction: Reduction.None).ToArray<float>();
+        }
+        // The released code: the batch, the candidates, the replayed images; the virtual step is another network's.
+        ahead.Descend(ahead.Loss(batch));
+        float[] after = each(ahead);
+        var loss = hand.Loss(batch);
+        float[] before = each(hand);
+        int[] chosen = ErMir.Most([.. after.Zip(before, (a, b) => a - b)], 3);
+        loss += hand.Loss(stream.BatchOf(stream.Train, [.. chosen.Select(i => stream.Tasks[0].Train[i])]));
+        hand.Descend(loss);
+        Assert.Equal(loss.Item(), mir.Observe(batch).Item(), 1e-4);
+        float[] expected = Running(hand.Net), actual = Running(mir.Net);
+        for (int i = 0; i < expected.Length; i++)
+            Assert.Equal(expected[i], actual[i], 1e-4f);
+        // Two passes of the first task and three now.
+        Assert.All(mir.Net.NamedBuffers().Where(b => b.Name.EndsWith("num_batches_tracked", StringComparison.Ordinal)), b => Assert.Equal(5, b.Value.ToArray<long>()[0]));
+    });
+
+    [Fact]
+    public void The_network_of_before_answers_icarl_with_its_running_statistics() => OpKit.OnFreshThread(() =>
+    {
+        var stream = Colours();
+        using var icarl = new Icarl(stream, new SeedStreams(1), new IcarlOptions(LearningRate: 0.02, Capacity: 20, Iterations: 1, Width: 2));
+        for (int t = 0; t < 2; t++)
+        {
+            icarl.BeginTask(stream.Tasks[t], 1);
+            RecallTests.Step(icarl, stream, stream.Tasks[t], 0, 6);
+        }
+        var x = stream.BatchOf(stream.Train, [0, 1, 2, 3]).X;
+        // What it says of an image does not depend on what else is in the batch, nor on what was asked before.
+        float[] together = icarl.Targets(x, [0, 1, 2, 3], [0, 1]).ToArray<float>(), alone = icarl.Targets(x.Narrow(0, 0, 1), [0], [0, 1]).ToArray<float>();
+        for (int i = 0; i < alone.Length; i++)
+            Assert.Equal(together[i], alone[i], 1e-5f);
+        Assert.Equal(together, icarl.Targets(x, [0, 1, 2, 3], [0, 1]).ToArray<float>());
+    });
 }

@@ -69,7 +69,7 @@ public sealed class StreamTableTests
     {
         string[] wanted =
         [
-            "split-mnist", "split-mnist-10", "mnist-5k-5", "mnist-rotations", "cifar10-5", "cifar10-10", "svhn-10", "cifar100-20", "cifar100-20-super",
+            "split-mnist", "split-mnist-10", "mnist-5k-5", "mnist-rotations", "cifar10-5", "cifar10-mir-5", "cifar10-10", "svhn-10", "cifar100-20", "cifar100-20-super",
             "cifar100-cifar10", "omniglot-50", "ag-news-2", "miniimagenet-20", "imagenet-50", "split-digits", "textures-5", "topics-2",
         ];
         Assert.Empty(wanted.Except(StreamTable.All.Select(r => r.Name)));
@@ -93,6 +93,19 @@ public sealed class StreamTableTests
         Assert.InRange(s.Tasks[0].Train.Take(100).Count(i => s.Train.Labels[i] == 0), 25, 75);
         Assert.Equal(3UL, s.Describe()["seed"]!.GetValue<ulong>());
         Assert.Contains("500 are wanted", Assert.Throws<UsageException>(() => Build("digits-5k-5", train: 1000)).Message);
+    }
+
+    // Maximally Interfered Retrieval, data.py: 2 (x - 0.5), and int(0.95 n) of each shuffled task.
+    [Fact]
+    public void Colours_of_interfered_retrieval_are_symmetric_and_a_random_part()
+    {
+        TaskStream s = Build("textures-mir-5", seed: 3, test: 50), arm = Build("textures-5", seed: 3, test: 50);
+        Assert.Equal(arm.Tasks.Select(t => t.Classes), s.Tasks.Select(t => t.Classes));
+        Assert.Same(PixelScale.Symmetric, s.Scale);
+        Assert.All(s.Tasks, t => Assert.Equal((int)(0.95 * (t.Train.Length + t.Validation.Length)), t.Train.Length));
+        Assert.NotEqual(arm.Tasks[1].Train, s.Tasks[1].Train);
+        Assert.Equal(Build("textures-mir-5", seed: 3, test: 50).Tasks[1].Train, s.Tasks[1].Train);
+        Assert.NotEqual(Build("textures-mir-5", seed: 4, test: 50).Tasks[1].Train, s.Tasks[1].Train);
     }
 
     [Fact]
