@@ -25,7 +25,7 @@ internal static class RecallCommand
         var data = DataCommand.FolderOption();
         var command = new Command("recall", "Shows what a run of Automatic Recall Machines recalls.") { method, stream, seed, epochs, every, gradients, set, folder, data };
         command.SetAction(parse => Run(ui, parse.GetRequiredValue(method), new MethodSettings(
-                Options: (parse.GetValue(set) ?? []).Select(MethodOptions.Pair).ToDictionary(StringComparer.Ordinal), Stream: parse.GetRequiredValue(stream)),
+                Options: RunCommand.Pairs("recall", parse.GetValue(set) ?? []), Stream: parse.GetRequiredValue(stream)),
             new StreamRequest(DataFolder.From(parse.GetValue(data)), Scenario.ClassIncremental, parse.GetValue(seed)) { Explicit = parse.GetValue(data) is not null },
             new TrainerOptions(parse.GetValue(epochs)), parse.GetValue(every), parse.GetValue(gradients), parse.GetRequiredValue(folder)));
         return command;
@@ -40,17 +40,17 @@ internal static class RecallCommand
         if (gradients < 0 || gradients > 0 && !name.StartsWith("arm", StringComparison.Ordinal))
             throw new UsageException($"recall: gradients of {gradients} recalled images cannot be compared with {name}. Use arm, and 1 or more.");
         object options = row.Configure(settings);
+        string file(string what) => Path.Combine(folder, what);
+        AtomicFile.Probe(file("accuracy.csv"));
         var stream = StreamTable.Find(settings.Stream!).Build(request);
         var seeds = new SeedStreams(request.Seed);
-        Directory.CreateDirectory(folder);
         using var method = row.Create(stream, seeds, options);
         RunCommand.DescribeData(ui, stream);
-        long steps = stream.Tasks.Sum(t => (long)((t.Train.Length + training.BatchSize - 1) / training.BatchSize) * training.Epochs);
+        long steps = stream.Tasks.Sum(t => (long)training.StepsIn(t));
         // The first and the last recall of each task but the first, as far as tasks are of one length.
         long task = steps / stream.Tasks.Count;
         var pictured = Enumerable.Range(1, stream.Tasks.Count - 1).SelectMany(t => new[] { t * task, (t + 1) * task - 1 }).ToHashSet();
         var history = RecallStudy.Run(method, stream, seeds.Batch, training, every, pictured, (t, n) => ui.Status($"iteration {t}/{n}"), ui.Cancel);
-        string file(string what) => Path.Combine(folder, what);
         Write(ui, file("accuracy.csv"), ["iteration", .. stream.Tasks.Select(t => $"task {t.Index + 1}")], history.Evaluated.Zip(history.Accuracies, (t, a) => Line(t, a)));
         if (history.Recalled.Count > 0)
             Write(ui, file("recalled.csv"), ["iteration", .. Enumerable.Range(0, stream.Outputs).Select(c => $"class {c}")],

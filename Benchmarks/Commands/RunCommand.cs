@@ -42,16 +42,14 @@ internal static class RunCommand
         command.SetAction(parse =>
         {
             string name = StreamTable.Find(parse.GetRequiredValue(stream)).Name;
-            var pairs = parse.GetRequiredValue(set).Select(MethodOptions.Pair).ToList();
-            if (pairs.GroupBy(p => p.Key).FirstOrDefault(g => g.Count() > 1) is { } twice)
-                throw new UsageException($"native run: --set {twice.Key} is given {twice.Count()} times. Give it once.");
+            var pairs = Pairs("run", parse.GetRequiredValue(set));
             var spec = new RunSpec(
                 MethodTable.Find(parse.GetRequiredValue(method)),
                 name,
                 Scenarios.Parse(parse.GetRequiredValue(scenario)),
                 parse.GetValue(seed),
                 new TrainerOptions(parse.GetValue(epochs), parse.GetValue(batch)),
-                new MethodSettings(parse.GetValue(rate), parse.GetValue(buffer), new Dictionary<string, string>(pairs, StringComparer.Ordinal), name),
+                new MethodSettings(parse.GetValue(rate), parse.GetValue(buffer), pairs, name),
                 parse.GetValue(shuffle));
             var folder = DataFolder.From(parse.GetValue(data));
             var request = new StreamRequest(folder, spec.Scenario, spec.Seed)
@@ -66,6 +64,15 @@ internal static class RunCommand
             return RunCell(ui, spec, folder, root, parse.GetValue(every), parse.GetValue(json));
         });
         return command;
+    }
+
+    /// <summary>The values of <c>--set</c>, each name once.</summary>
+    public static Dictionary<string, string> Pairs(string verb, IEnumerable<string> set)
+    {
+        var pairs = set.Select(MethodOptions.Pair).ToList();
+        if (pairs.GroupBy(p => p.Key).FirstOrDefault(g => g.Count() > 1) is { } twice)
+            throw new UsageException($"native {verb}: --set {twice.Key} is given {twice.Count()} times. Give it once.");
+        return new Dictionary<string, string>(pairs, StringComparer.Ordinal);
     }
 
     private static int Run(Ui ui, RunSpec spec, StreamRequest request, string? json, string? pictures)

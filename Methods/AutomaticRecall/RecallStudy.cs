@@ -48,7 +48,7 @@ public static class RecallStudy
                 if (pictures.Contains(r.Iteration))
                     shown.AddRange(Pair(stream, r));
             };
-        long t = 0, total = stream.Tasks.Sum(task => (long)Steps(task, training) * training.Epochs);
+        long t = 0, total = stream.Tasks.Sum(task => (long)training.StepsIn(task));
         void test()
         {
             evaluated.Add(t);
@@ -57,7 +57,7 @@ public static class RecallStudy
         test();
         foreach (var task in stream.Tasks)
         {
-            method.BeginTask(task, Steps(task, training) * training.Epochs);
+            method.BeginTask(task, training.StepsIn(task));
             for (int epoch = 0; epoch < training.Epochs; epoch++)
             {
                 int[] order = [.. task.Train];
@@ -80,8 +80,6 @@ public static class RecallStudy
         int width = shown.Count == 0 ? 0 : shown.Count / (2 * Math.Max(1, iterations.Count(pictures.Contains)));
         return new RecallHistory(iterations, recalled, evaluated, accuracies, width == 0 ? null : Grid(stream, shown, width));
     }
-
-    private static int Steps(StreamTask task, TrainerOptions training) => (task.Train.Length + training.BatchSize - 1) / training.BatchSize;
 
     // The recalled images, then the real ones below them (themselves where recall started from noise).
     private static IEnumerable<byte[]> Pair(TaskStream stream, Recollection r)

@@ -20,6 +20,14 @@ public sealed record TrainerOptions(int Epochs = 1, int BatchSize = 10, int Eval
         Positive(EvaluationBatch, "evaluation batch");
     }
 
+    /// <summary>Steps of one pass over a task.</summary>
+    public int StepsPerEpoch(StreamTask task) => task.Train.Length / BatchSize + (task.Train.Length % BatchSize == 0 ? 0 : 1);
+
+    /// <summary>Steps of all passes over a task.</summary>
+    /// <exception cref="UsageException">More than can be counted.</exception>
+    public int StepsIn(StreamTask task) => (long)StepsPerEpoch(task) * Epochs is var steps and <= int.MaxValue ? (int)steps
+        : throw new UsageException($"train: {Epochs} epochs of {StepsPerEpoch(task)} steps are more than {int.MaxValue} steps of one task. Give fewer epochs.");
+
     private static void Positive(int value, string what)
     {
         if (value < 1)
@@ -98,7 +106,7 @@ public sealed class Trainer
         for (; at.Phase <= phases.Count; at.NextPhase())
         {
             var task = phases[at.Phase - 1];
-            int perEpoch = (task.Train.Length + _options.BatchSize - 1) / _options.BatchSize, inPhase = perEpoch * _options.Epochs;
+            int perEpoch = _options.StepsPerEpoch(task), inPhase = _options.StepsIn(task);
             Train(method, task, perEpoch, inPhase, shuffle, at, saver, () => report(at.Phase, task, inPhase, null), cancel);
             test(at.Phase, task, inPhase);
         }

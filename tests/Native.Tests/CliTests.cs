@@ -45,6 +45,7 @@ public sealed class CliTests : IDisposable
     [InlineData("run naive --buffer 4", "naive: it keeps no images, so a memory of 4 means nothing. Leave --buffer out.")]
     [InlineData("run naive --set learningrat=1", "naive: option: 'learningrat' is not known; there are learningRate, width. Did you mean 'learningRate'?")]
     [InlineData("run naive --set width=4 --set width=5", "native run: --set width is given 2 times. Give it once.")]
+    [InlineData("recall naive --set width=4 --set width=5", "native recall: --set width is given 2 times. Give it once.")]
     [InlineData("run naive --set width", "set: 'width' is not name=value. Write for example --set steps=20.")]
     [InlineData("run naive --checkpoint-every 5s", "native run: --checkpoint-every needs a folder to save in. Add --out DIR.")]
     [InlineData("run naive --out x --allow-unofficial", "native run: --allow-unofficial data are not those that a cell of --out stands for. Leave one of the two out.")]

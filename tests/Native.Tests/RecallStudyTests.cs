@@ -91,4 +91,15 @@ public sealed class RecallStudyTests
         using var noise = Arm(2, new ArmOptions(Width: 16, GradientSamples: 5, FromNoise: true));
         Assert.Contains("no class of origin", Assert.Throws<UsageException>(() => noise.Measure(CancellationToken.None)).Message);
     });
+
+    [Fact]
+    public void A_folder_that_cannot_be_written_is_found_before_the_run()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.File("taken"), "");
+        using StringWriter output = new(), error = new();
+        Assert.Equal(2, Benchmarks.App.Run(["recall", "naive", "--stream", "digits-5k-5", "--out", folder.File("taken")], output, error));
+        Assert.Matches("^write: .*taken.accuracy.csv cannot be written; .* Name another file.$", error.ToString().TrimEnd());
+        Assert.Equal("", output.ToString());
+    }
 }

@@ -148,4 +148,14 @@ public sealed class TrainerTests
         Assert.Equal("train: epochs must be 1 or more; got 0.", refusal(new TrainerOptions(Epochs: 0)));
         Assert.Equal("train: batch size must be 1 or more; got -1.", refusal(new TrainerOptions(BatchSize: -1)));
     }
+
+    [Fact]
+    public void The_largest_batch_is_one_step_and_more_steps_than_can_be_counted_are_refused() => OpKit.OnFreshThread(() =>
+    {
+        var stream = TaskStreamTests.Stream(Scenario.ClassIncremental, train: 60);
+        using var spy = new Spy(stream, (label, _) => OneHot(10, label));
+        Assert.Equal(5, new Trainer(stream, new TrainerOptions(BatchSize: int.MaxValue)).Run(spy, joint: false, new Generator(0)).Steps);
+        Assert.Equal("train: 2147483647 epochs of 12 steps are more than 2147483647 steps of one task. Give fewer epochs.", Assert.Throws<UsageException>(() =>
+            new Trainer(stream, new TrainerOptions(Epochs: int.MaxValue, BatchSize: 1)).Run(spy, joint: false, new Generator(0))).Message);
+    });
 }
