@@ -7,6 +7,25 @@ internal sealed class CellResult(Cell cell, JsonObject json, JsonObject? timing)
 {
     public Cell Cell => cell;
 
+    /// <summary>What keeps JSON from being the result of a cell; null when nothing does.</summary>
+    public static string? Fault(Cell cell, JsonObject json) =>
+        Text(json["cell"]) != cell.Id ? "'cell' is not the name of its folder"
+        : json["finalState"] is { } final && Text(final) is null ? "'finalState' is no text"
+        : json["storageBits"] is { } bits && !(bits is JsonValue b && b.TryGetValue<long>(out _)) ? "'storageBits' is no whole number"
+        : json["accuracyMatrix"] is { } matrix && !(matrix is JsonArray rows && rows.All(r => r is JsonArray a && a.All(IsNumber))) ? "'accuracyMatrix' is no array of arrays of numbers"
+        : json["undefined"] is { } undefined && !(undefined is JsonObject reasons && reasons.All(r => Text(r.Value) is not null)) ? "'undefined' is no object of texts"
+        : null;
+
+    /// <summary>What keeps JSON from being the times of a cell; null when nothing does.</summary>
+    public static string? Fault(JsonObject timing) =>
+        new[] { "trainSeconds", "testSeconds" }.FirstOrDefault(k => timing[k] is { } v && !IsNumber(v)) is { } key ? $"'{key}' is no number"
+        : timing["device"] is { } device && Text(device) is null ? "'device' is no text"
+        : null;
+
+    private static string? Text(JsonNode? node) => node is JsonValue v && v.TryGetValue<string>(out string? text) ? text : null;
+
+    private static bool IsNumber(JsonNode? node) => node is JsonValue v && v.TryGetValue<double>(out double number) && double.IsFinite(number);
+
     /// <summary>Seconds of training and tests together; 0 when unknown.</summary>
     public double Seconds => (timing?["trainSeconds"]?.GetValue<double>() ?? 0) + (timing?["testSeconds"]?.GetValue<double>() ?? 0);
 

@@ -102,7 +102,7 @@ internal sealed class CellStore
     public CellStatus Status(Cell cell)
     {
         if (System.IO.File.Exists(File(cell, ResultFile)))
-            return CellStatus.Done;
+            return Damage(cell) is null ? CellStatus.Done : CellStatus.Failed;
         if (!Directory.Exists(Folder(cell)))
             return CellStatus.Waiting;
         if (IsLocked(cell))
@@ -125,24 +125,55 @@ internal sealed class CellStore
     /// <summary>Keeps why a cell failed.</summary>
     public void Fail(Cell cell, string error) => AtomicFile.WriteText(File(cell, ErrorFile), error.TrimEnd() + "\n");
 
-    /// <summary>Forgets a failure, so that the cell is tried again from where it stood.</summary>
-    public void Retry(Cell cell) => System.IO.File.Delete(File(cell, ErrorFile));
+    /// <summary>Forgets a failure, damaged files included, so that the cell is tried again from where it stood.</summary>
+    public void Retry(Cell cell)
+    {
+        if (Damage(cell) is not null)
+        {
+            System.IO.File.Delete(File(cell, ResultFile));
+            System.IO.File.Delete(File(cell, TimingFile));
+        }
+        System.IO.File.Delete(File(cell, ErrorFile));
+    }
 
-    /// <summary>Why a cell failed.</summary>
-    public string? Error(Cell cell) => System.IO.File.Exists(File(cell, ErrorFile)) ? Read(File(cell, ErrorFile)).TrimEnd() : null;
+    /// <summary>Why a cell failed, or what is wrong with its result.</summary>
+    public string? Error(Cell cell) =>
+        Damage(cell) ?? (!System.IO.File.Exists(File(cell, ResultFile)) && System.IO.File.Exists(File(cell, ErrorFile)) ? Read(File(cell, ErrorFile)).TrimEnd() : null);
 
-    /// <summary>What a cell yielded; null when it is not done.</summary>
+    /// <summary>What a cell yielded; null when it is not done, or damaged: <see cref="Error"/> says which.</summary>
     public CellResult? Result(Cell cell)
     {
         string path = File(cell, ResultFile);
-        return System.IO.File.Exists(path) ? new CellResult(cell, Parse(path), TimingOf(cell)) : null;
+        return System.IO.File.Exists(path) && Damage(cell) is null ? new CellResult(cell, Parse(path), TimingOf(cell)) : null;
+    }
+
+    // One damaged result is the failure of one cell; whoever reads the others goes on.
+    private string? Damage(Cell cell)
+    {
+        if (!System.IO.File.Exists(File(cell, ResultFile)))
+            return null;
+        try
+        {
+            string path = File(cell, ResultFile);
+            if (CellResult.Fault(cell, Parse(path)) is { } wrong)
+                throw Bad(path, wrong);
+            path = File(cell, TimingFile);
+            if (System.IO.File.Exists(path) && CellResult.Fault(Parse(path)) is { } time)
+                throw Bad(path, time);
+            return null;
+        }
+        catch (TensorException e)
+        {
+            return e.Message;
+        }
     }
 
     /// <summary>The text of a result, for merging.</summary>
     public string ResultText(Cell cell) => Read(File(cell, ResultFile));
 
-    /// <summary>How long a cell took, or null.</summary>
-    public JsonObject? TimingOf(Cell cell) => System.IO.File.Exists(File(cell, TimingFile)) ? Parse(File(cell, TimingFile)) : null;
+    /// <summary>How long a cell took; null when it is not done.</summary>
+    public JsonObject? TimingOf(Cell cell) =>
+        System.IO.File.Exists(File(cell, ResultFile)) && System.IO.File.Exists(File(cell, TimingFile)) && Damage(cell) is null ? Parse(File(cell, TimingFile)) : null;
 
     /// <summary>Every cell in the folder, in order of id.</summary>
     /// <exception cref="DataFormatException">Something in it is no cell.</exception>
@@ -164,7 +195,8 @@ internal sealed class CellStore
     {
         try
         {
-            return JsonNode.Parse(Read(path)) as JsonObject ?? throw Bad(path, "it is JSON of another kind");
+            var json = JsonNode.Parse(Read(path), documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
+            return json as JsonObject ?? throw Bad(path, "it is JSON of another kind");
         }
         catch (JsonException e)
         {

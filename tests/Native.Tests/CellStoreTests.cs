@@ -116,8 +116,6 @@ public sealed class CellStoreTests : IDisposable
         Assert.Contains($"it describes the cell {other.Id}, and its folder is named {cell.Id}", sentence(() => store.All()), StringComparison.Ordinal);
         Assert.Contains($"it describes the cell {other.Id}", sentence(() => store.Claim(cell)), StringComparison.Ordinal);
         System.IO.File.WriteAllText(File(store, cell, "cell.json"), text);
-        System.IO.File.WriteAllText(File(store, cell, "result.json"), "");
-        Assert.Contains("result.json is damaged or foreign", sentence(() => store.Result(cell)), StringComparison.Ordinal);
         Directory.CreateDirectory(Path.Combine(store.Root, "cells", "holiday"));
         System.IO.File.WriteAllText(Path.Combine(store.Root, "cells", "holiday", "photo.jpg"), "");
         Assert.Contains("holiday is damaged or foreign: it has no cell.json", sentence(() => store.All()), StringComparison.Ordinal);
@@ -136,6 +134,37 @@ public sealed class CellStoreTests : IDisposable
         System.IO.File.Delete(store.StatePath(cell));
         Runner(store, Options with { Retry = true }).Run([cell]);
         Assert.Equal(CellStatus.Done, store.Status(cell));
+    }
+
+    [Theory]
+    [InlineData("result.json", "", "it is no JSON")]
+    [InlineData("result.json", "[]", "it is JSON of another kind")]
+    [InlineData("result.json", "{}", "'cell' is not the name of its folder")]
+    [InlineData("result.json", "{\"cell\":\"ID\",\"storageBits\":\"many\"}", "'storageBits' is no whole number")]
+    [InlineData("result.json", "{\"cell\":\"ID\",\"finalState\":[1]}", "'finalState' is no text")]
+    [InlineData("result.json", "{\"cell\":\"ID\",\"accuracyMatrix\":[[true]]}", "'accuracyMatrix' is no array of arrays of numbers")]
+    [InlineData("result.json", "{\"cell\":\"ID\",\"undefined\":{\"forgetting\":1}}", "'undefined' is no object of texts")]
+    [InlineData("result.json", "{\"cell\":\"ID\",\"cell\":\"ID\"}", "it is no JSON")]
+    [InlineData("timing.json", "", "it is no JSON")]
+    [InlineData("timing.json", "{\"trainSeconds\":\"long\"}", "'trainSeconds' is no number")]
+    [InlineData("timing.json", "{\"device\":7}", "'device' is no text")]
+    public void A_damaged_result_is_the_failure_of_its_cell_and_of_no_other(string file, string text, string reason)
+    {
+        var store = new CellStore(_folder.Path);
+        Cell cell = CellTests.Tiny(), other = CellTests.Tiny(seed: 1);
+        Runner(store).Run([cell, other]);
+        string before = store.ResultText(cell);
+        System.IO.File.WriteAllText(File(store, cell, file), text.Replace("ID", cell.Id, StringComparison.Ordinal));
+        Assert.Equal((CellStatus.Failed, CellStatus.Done), (store.Status(cell), store.Status(other)));
+        Assert.Matches($"^cells: .*{file} is damaged or foreign: {reason}.* Move it away", store.Error(cell));
+        Assert.Null(store.Result(cell));
+        Assert.Equal(1, App.Run(["suite", "status", "--out", store.Root], _output, _error));
+        Assert.Equal("", _error.ToString());
+        Assert.Contains($"failed: {cell.Id} {cell.Label}: cells: ", _output.ToString(), StringComparison.Ordinal);
+        Runner(store).Run([cell, other]);
+        Assert.Equal(CellStatus.Failed, store.Status(cell));
+        Runner(store, Options with { Retry = true }).Run([cell, other]);
+        Assert.Equal((CellStatus.Done, before), (store.Status(cell), store.ResultText(cell)));
     }
 
     [Fact]
