@@ -71,6 +71,7 @@ internal sealed class CellStore
         var claim = new CellClaim(stream);
         try
         {
+            Sweep(cell);
             if (!System.IO.File.Exists(File(cell, CellFile)))
                 AtomicFile.WriteText(File(cell, CellFile), CanonicalJson.Text(cell.ToJson()) + "\n");
             else if (Describe(cell.Id) is var found && found.Id != cell.Id)
@@ -120,6 +121,14 @@ internal sealed class CellStore
         AtomicFile.WriteText(File(cell, ResultFile), result);
         System.IO.File.Delete(File(cell, StateFile));
         System.IO.File.Delete(File(cell, ErrorFile));
+        Sweep(cell);
+    }
+
+    // Whoever holds the claim is the only one who writes, so what has no final name yet was left by a process that was killed.
+    private void Sweep(Cell cell)
+    {
+        foreach (string leftover in Directory.EnumerateFiles(Folder(cell), "*.tmp"))
+            System.IO.File.Delete(leftover);
     }
 
     /// <summary>Keeps why a cell failed.</summary>

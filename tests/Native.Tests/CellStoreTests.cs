@@ -168,6 +168,21 @@ public sealed class CellStoreTests : IDisposable
     }
 
     [Fact]
+    public void Files_that_a_killed_process_left_half_written_go_with_the_next_claim_and_at_the_end()
+    {
+        var store = new CellStore(_folder.Path);
+        var cell = CellTests.Tiny();
+        store.Claim(cell)!.Dispose();
+        string first = store.StatePath(cell) + ".abc.tmp", second = File(store, cell, "result.json.77.tmp");
+        System.IO.File.WriteAllText(first, "half");
+        using (store.Claim(cell))
+            Assert.False(System.IO.File.Exists(first));
+        Runner(store, stepped: (_, _) => System.IO.File.WriteAllText(second, "half")).Run([cell]);
+        Assert.Equal(CellStatus.Done, store.Status(cell));
+        Assert.Equal(["cell.json", "lock", "result.json", "timing.json"], Directory.GetFiles(Path.Combine(store.Root, "cells", cell.Id)).Select(Path.GetFileName).Order());
+    }
+
+    [Fact]
     public void Merging_does_not_depend_on_how_the_cells_were_spread()
     {
         Cell[] plan = [.. Enumerable.Range(0, 3).Select(s => CellTests.Tiny(seed: (ulong)s)), CellTests.Tiny("naive", 0, 100, "learningRate=1e30")];
