@@ -141,14 +141,17 @@ internal static class ArmTables
     // Counts of the streams: nothing random, so our number needs no run.
     private static PaperTable Statistics()
     {
-        string[] columns = ["Tasks", "Classes", "Classes per task", "#Train", "#Test", "#Val"];
-        IEnumerable<PaperCell> line(string row, string stream, params double[] v) => columns.Select((c, i) =>
-            new PaperCell(row, new PaperColumn(c, $"stream.{c}", null, 1, 0), v[i], null, new Recipe("naive", stream)) { Provenance = "appendix A.1" });
+        // Thousands are printed rounded: half of the last printed digit is no difference.
+        (string Name, string Measure, double Rounding)[] columns = [("Tasks", "stream.Tasks", 0), ("Classes", "stream.Classes", 0), ("Classes per task", "stream.Classes per task", 0),
+            ("#Train", "stream.#Train", 50), ("#Test", "stream.#Test", 500), ("#Val", "stream.#Val", 50), ("Batch size", "cell.batchSize", 0)];
+        IEnumerable<PaperCell> line(string row, string stream, int[] whole, params double[] v) => columns.Select((c, i) =>
+            new PaperCell(row, new PaperColumn(c.Name, c.Measure, null, 1, whole.Contains(i) ? 500 : c.Rounding), v[i], null, new Recipe("naive", stream)) { Provenance = "appendix A.1" });
         return new("arm/table5", Paper, "Dataset statistics", "none", 1,
         [
-            .. line("CIFAR10", Cifar, 5, 10, 2, 47_500, 10_000, 2_500),
-            .. line("MiniImageNet", Mini, 20, 100, 5, 45_600, 12_000, 2_400),
-            .. line("MNIST", Mnist, 5, 10, 2, 5_000, 10_000, 3_000),
+            .. line("CIFAR10", Cifar, [], 5, 10, 2, 47_500, 10_000, 2_500, 10),
+            .. line("MiniImageNet", Mini, [], 20, 100, 5, 45_600, 12_000, 2_400, 10),
+            // 5K and 3K, where the others have a decimal.
+            .. line("MNIST", Mnist, [3, 5], 5, 10, 2, 5_000, 10_000, 3_000, 10),
         ]);
     }
 

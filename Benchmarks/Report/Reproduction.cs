@@ -52,13 +52,15 @@ internal sealed class Reproduction(PaperTable table, Preset preset, int seeds, D
         if (first is null)
             return Row(cell, default, [], reason == "not built" ? Verdict.NotBuilt : Verdict.NotRun(reason!));
         if (known)
-            return Known(cell, Count(cell.Column.Measure[CountOf.Length..], first));
-        var (values, finished, missing) = Values(store, recipe, cell.Column.Measure);
-        var ours = TInterval.Of([.. values.Select(v => v * cell.Column.Scale)]);
-        return Row(cell, ours, finished,
-            ours.Count == 0 ? Verdict.NotRun(missing ?? "no seed is finished")
-            : cell.NotComparable is { } no ? Verdict.NotComparable(no)
-            : preset == Preset.Quick ? Verdict.NotComparable(Scaled)
+            return Known(cell, cell.Column.Measure.StartsWith(FieldOf, StringComparison.Ordinal)
+                ? first.ToJson()[cell.Column.Measure[FieldOf.Length..]]?.GetValue<double>() : Count(cell.Column.Measure[CountOf.Length..], first));
+        var found = Values(store, recipe, cell.Column.Measure);
+        var ours = TInterval.Of([.. found.Values.Values.Select(v => v * cell.Column.Scale)]);
+        return Row(cell, ours, [.. found.Values.Keys],
+            ours.Count == 0 ? Verdict.NotRun(found.First ?? "no seed is finished")
+            : cell.NotComparable is { } no ? Verdict.NotComparable(And(no, Lost(found)))
+            : preset == Preset.Quick ? Verdict.NotComparable(And(Scaled, Lost(found)))
+            : Lost(found) is { } lost ? new Verdict("inconclusive", lost)
             : Judge(cell, ours));
     }
 
@@ -73,17 +75,13 @@ internal sealed class Reproduction(PaperTable table, Preset preset, int seeds, D
         foreach (var recipe in claim.Recipes)
             if (recipe.Resolve(preset, 0, data) is { Cell: null, Reason: var reason })
                 return row(default, [], reason == "not built" ? Verdict.NotBuilt : Verdict.NotRun(reason!));
-        var (left, leftSeeds, missing) = Values(store, claim.Left, claim.LeftMeasure, claim.LeftBase);
-        var right = left.ConvertAll(_ => 0.0);
-        var (rightSeeds, alsoMissing) = (leftSeeds, (string?)null);
-        if (claim.Right is { } other)
-            (right, rightSeeds, alsoMissing) = Values(store, other, claim.RightMeasure, claim.RightBase);
+        var left = Values(store, claim.Left, claim.LeftMeasure, claim.LeftBase);
         // Seed by seed: both runs of a seed share initial weights and order, so their difference varies less than either.
-        ulong[] both = [.. leftSeeds.Intersect(rightSeeds)];
-        var differences = both.Select(s => 100 * (left[leftSeeds.IndexOf(s)] - right[rightSeeds.IndexOf(s)])).ToList();
-        var difference = TInterval.Of(differences);
-        var verdict = difference.Count == 0 ? Verdict.NotRun(missing ?? alsoMissing ?? "no seed is finished") : Verdict.OfClaim(difference, 100 * claim.Margin);
-        return row(difference, both, preset == Preset.Quick && difference.Count > 0 ? verdict with { Reason = Scaled } : verdict);
+        var found = claim.Right is { } other ? left.Less(Values(store, other, claim.RightMeasure, claim.RightBase)) : left;
+        var difference = TInterval.Of([.. found.Values.Values.Select(v => 100 * v)]);
+        var verdict = difference.Count == 0 ? Verdict.NotRun(found.First ?? "no seed is finished")
+            : Lost(found) is { } lost ? new Verdict("inconclusive", lost) : Verdict.OfClaim(difference, 100 * claim.Margin);
+        return row(difference, [.. found.Values.Keys], preset == Preset.Quick && difference.Count > 0 ? verdict with { Reason = And(Scaled, verdict.Reason) } : verdict);
     }
 
     private static string Scaled => $"preset quick: {Recipe.QuickTrain} items of a stand-in, not the paper's data";
@@ -91,33 +89,55 @@ internal sealed class Reproduction(PaperTable table, Preset preset, int seeds, D
     private static Verdict Judge(PaperCell cell, TInterval ours) =>
         Verdict.Of(cell.Value, cell.Spread, cell.Column.Margin ?? Math.Abs(cell.Value) / 10, cell.Column.HigherIsBetter, ours);
 
-    // A figure by seed, less that of another recipe where there is one.
-    private (List<double> Values, List<ulong> Seeds, string? Missing) Values(CellStore store, Recipe recipe, string measure, Recipe? less)
+    /// <summary>A figure by seed, and why other seeds that have ended have none.</summary>
+    private sealed record Found(SortedDictionary<ulong, double> Values, SortedDictionary<ulong, string> Lost)
     {
-        var (values, finished, missing) = Values(store, recipe, measure);
-        if (less is null)
-            return (values, finished, missing);
-        var (others, otherSeeds, otherMissing) = Values(store, less, measure);
-        List<ulong> both = [.. finished.Intersect(otherSeeds)];
-        return ([.. both.Select(s => values[finished.IndexOf(s)] - others[otherSeeds.IndexOf(s)])], both, missing ?? otherMissing);
+        public string? First => Lost.Count == 0 ? null : Lost.First().Value;
+
+        /// <summary>The difference of each seed that both have.</summary>
+        public Found Less(Found other)
+        {
+            var found = new Found([], new SortedDictionary<ulong, string>(Lost));
+            foreach (var (seed, why) in other.Lost)
+                found.Lost.TryAdd(seed, why);
+            foreach (var (seed, value) in Values)
+                if (other.Values.TryGetValue(seed, out double less))
+                    found.Values[seed] = value - less;
+            return found;
+        }
     }
 
-    private (List<double> Values, List<ulong> Seeds, string? Missing) Values(CellStore store, Recipe recipe, string measure)
+    // Seeds are not lost at random: the hard ones fail. So the rest prove nothing about the method.
+    private string? Lost(Found found) => found.First is not { } first ? null
+        : $"{found.Lost.Count} of {seeds} seeds {(found.Lost.Values.All(IsFailure) ? first : $"failed or have no value: {first}")}";
+
+    private const string Failed = "failed: ";
+
+    private static bool IsFailure(string why) => why.StartsWith(Failed, StringComparison.Ordinal);
+
+    private static string And(string first, string? second) => second is null ? first : $"{first}; {second}";
+
+    private Found Values(CellStore store, Recipe recipe, string measure, Recipe? less)
     {
-        var (values, finished, missing) = (new List<double>(), new List<ulong>(), (string?)null);
+        var found = Values(store, recipe, measure);
+        return less is null ? found : found.Less(Values(store, less, measure));
+    }
+
+    private Found Values(CellStore store, Recipe recipe, string measure)
+    {
+        var found = new Found([], []);
         for (ulong seed = 0; seed < (ulong)seeds; seed++)
             if (recipe.Resolve(preset, seed, data).Cell is not { } cell)
                 continue;
+            else if (store.Error(cell) is { } error)
+                found.Lost[seed] = Failed + error.Split('\n')[0];
             else if (store.Result(cell) is not { } result)
-                missing ??= store.Error(cell) is { } error ? $"failed: {error.Split('\n')[0]}" : null;
+                continue;
             else if (result[measure] is { } value)
-            {
-                values.Add(value);
-                finished.Add(seed);
-            }
+                found.Values[seed] = value;
             else
-                missing ??= result.Reason(measure) ?? $"the result has no '{measure}'";
-        return (values, finished, missing);
+                found.Lost[seed] = result.Reason(measure) ?? $"the result has no '{measure}'";
+        return found;
     }
 
     private ReproducedCell Row(PaperCell cell, TInterval ours, IReadOnlyList<ulong> finished, Verdict verdict) =>
@@ -125,10 +145,10 @@ internal sealed class Reproduction(PaperTable table, Preset preset, int seeds, D
 
     private string CommandOf(string row) => $"native reproduce {table.Id} --preset {PlanOptions.Name(preset)} --seeds {seeds} --only \"{row}\"";
 
-    // What needs no run: options, and counts of the stream.
-    private const string OptionOf = "option.", CountOf = "stream.";
+    // What needs no run: options, counts of the stream, and what else a cell is.
+    private const string OptionOf = "option.", CountOf = "stream.", FieldOf = "cell.";
 
-    private static bool IsStatic(string measure) => measure.StartsWith(OptionOf, StringComparison.Ordinal) || measure.StartsWith(CountOf, StringComparison.Ordinal);
+    private static bool IsStatic(string measure) => new[] { OptionOf, CountOf, FieldOf }.Any(p => measure.StartsWith(p, StringComparison.Ordinal));
 
     private double? Count(string name, Cell cell)
     {
