@@ -143,7 +143,7 @@ internal static class ArmTables
     {
         // Thousands are printed rounded: half of the last printed digit is no difference.
         (string Name, string Measure, double Rounding)[] columns = [("Tasks", "stream.Tasks", 0), ("Classes", "stream.Classes", 0), ("Classes per task", "stream.Classes per task", 0),
-            ("#Train", "stream.#Train", 50), ("#Test", "stream.#Test", 500), ("#Val", "stream.#Val", 50), ("Batch size", "cell.batchSize", 0)];
+            ("#Train", "stream.#Train", 50), ("#Test", "stream.#Test", 500), ("#Val", "stream.#Val", 50), ("Batch size", "stream.Batch size", 0)];
         IEnumerable<PaperCell> line(string row, string stream, int[] whole, params double[] v) => columns.Select((c, i) =>
             new PaperCell(row, new PaperColumn(c.Name, c.Measure, null, 1, whole.Contains(i) ? 500 : c.Rounding), v[i], null, new Recipe("naive", stream)) { Provenance = "appendix A.1" });
         return new("arm/table5", Paper, "Dataset statistics", "none", 1,

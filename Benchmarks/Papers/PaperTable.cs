@@ -4,7 +4,7 @@ namespace Native.Benchmarks;
 
 /// <summary>A column of a published table.</summary>
 /// <param name="Name">As published.</param>
-/// <param name="Measure">The figure of a result that it shows: a key, <c>taskN</c> or <c>averageN</c>; or, without a run, <c>option.NAME</c>, <c>stream.NAME</c> or <c>cell.NAME</c>.</param>
+/// <param name="Measure">The figure of a result that it shows: a key, <c>taskN</c> or <c>averageN</c>; or, without a run, <c>option.NAME</c> or <c>stream.NAME</c>.</param>
 /// <param name="HigherIsBetter">Which way is good; null for neither.</param>
 /// <param name="Scale">What our figure is multiplied with: 100 makes percent of a fraction.</param>
 /// <param name="Margin">Least tolerance of a verdict, in published units; null for a tenth of the value (units that have no points).</param>

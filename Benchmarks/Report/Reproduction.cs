@@ -52,8 +52,7 @@ internal sealed class Reproduction(PaperTable table, Preset preset, int seeds, D
         if (first is null)
             return Row(cell, default, [], reason == "not built" ? Verdict.NotBuilt : Verdict.NotRun(reason!));
         if (known)
-            return Known(cell, cell.Column.Measure.StartsWith(FieldOf, StringComparison.Ordinal)
-                ? first.ToJson()[cell.Column.Measure[FieldOf.Length..]]?.GetValue<double>() : Count(cell.Column.Measure[CountOf.Length..], first));
+            return Known(cell, Count(cell.Column.Measure[CountOf.Length..], first));
         var found = Values(store, recipe, cell.Column.Measure);
         var ours = TInterval.Of([.. found.Values.Values.Select(v => v * cell.Column.Scale)]);
         return Row(cell, ours, [.. found.Values.Keys],
@@ -145,10 +144,10 @@ internal sealed class Reproduction(PaperTable table, Preset preset, int seeds, D
 
     private string CommandOf(string row) => $"native reproduce {table.Id} --preset {PlanOptions.Name(preset)} --seeds {seeds} --only \"{row}\"";
 
-    // What needs no run: options, counts of the stream, and what else a cell is.
-    private const string OptionOf = "option.", CountOf = "stream.", FieldOf = "cell.";
+    // What needs no run: options, and counts of the stream and of how it is dealt out.
+    private const string OptionOf = "option.", CountOf = "stream.";
 
-    private static bool IsStatic(string measure) => new[] { OptionOf, CountOf, FieldOf }.Any(p => measure.StartsWith(p, StringComparison.Ordinal));
+    private static bool IsStatic(string measure) => measure.StartsWith(OptionOf, StringComparison.Ordinal) || measure.StartsWith(CountOf, StringComparison.Ordinal);
 
     private double? Count(string name, Cell cell)
     {
@@ -161,6 +160,7 @@ internal sealed class Reproduction(PaperTable table, Preset preset, int seeds, D
             "#Train" => tasks.Sum(t => t.Train.Length),
             "#Test" => tasks.Sum(t => t.Test.Length),
             "#Val" => tasks.Sum(t => t.Validation.Length),
+            "Batch size" => cell.BatchSize,
             _ => null,
         };
     }

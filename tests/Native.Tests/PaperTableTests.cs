@@ -245,6 +245,17 @@ public sealed class PaperTableTests
     }
 
     [Fact]
+    public void Counts_of_a_stream_need_no_run()
+    {
+        using var folder = new TemporaryFolder();
+        var statistics = PaperTables.Find("arm/table5").Cells.Where(c => c.Row == "MNIST").Select(c => c with { Recipe = new Recipe("naive", "split-digits") }).ToList();
+        var rows = new Reproduction(new PaperTable("a/table1", "A paper", "A table", "none", 1, statistics), Preset.Paper, 1, DataFolder.From(null, null)).Compare(new CellStore(folder.Path));
+        Assert.Equal(7, rows.Count);
+        Assert.Equal((5, 10, 2, 10), (rows[0].Ours.Mean, rows[1].Ours.Mean, rows[2].Ours.Mean, rows[6].Ours.Mean));
+        Assert.Equal("equivalent", rows[6].Verdict.ToString());
+    }
+
+    [Fact]
     public void Hyper_parameters_of_table_6_are_our_defaults()
     {
         using var folder = new TemporaryFolder();
