@@ -233,6 +233,36 @@ public sealed class CellStoreTests : IDisposable
         }
     }
 
+    [Fact]
+    public void Results_of_another_version_are_kept_and_not_counted()
+    {
+        var store = new CellStore(_folder.Path);
+        Cell now = CellTests.Tiny(), old = now with { Engine = "0.1.0+000000000000" };
+        Runner(store).Run([now]);
+        store.Claim(old)!.Dispose();
+        store.Finish(old, $"{{\"cell\":\"{old.Id}\"}}", []);
+        Assert.NotEqual(now.Id, old.Id);
+        Assert.Equal(0, App.Run(["suite", "status", "--out", store.Root], _output, _error));
+        Assert.Contains("0 failed, 1 done", _output.ToString(), StringComparison.Ordinal);
+        Assert.Contains($"1 cells, 1 of them with results, are of another version of the engine (0.1.0+000000000000; this is {Native.Benchmarks.Engine.Id}): they are kept and not counted",
+            _output.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_version_of_a_cell_is_that_of_every_source_that_decides_its_bits()
+    {
+        string[] files = [.. new[] { "Tensor", "Kernels", "Autograd", "Methods" }
+            .SelectMany(p => Directory.EnumerateFiles(Path.Combine(OpKit.Root, p), "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(OpKit.Root, f).Replace('\\', '/')))
+            .Where(f => !f.Contains("/obj/", StringComparison.Ordinal) && !f.Contains("/bin/", StringComparison.Ordinal))
+            .Where(f => Path.GetExtension(f) is ".cs" or ".cu" or ".cuh" or ".targets")];
+        string[] lines = [.. files.Select(f => $"../{f} {Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(System.IO.File.ReadAllBytes(Path.Combine(OpKit.Root, f))))}")];
+        Assert.True(lines.Length > 300);
+        Assert.Equal($"{Native.Benchmarks.Engine.Version}+{Native.Benchmarks.Engine.Fingerprint(lines)}", Native.Benchmarks.Engine.Id);
+        Assert.Equal(Native.Benchmarks.Engine.Fingerprint(lines), Native.Benchmarks.Engine.Fingerprint(lines.Reverse().Select(l => l.Replace('/', '\\'))));
+        lines[7] = lines[7][..^1] + (lines[7][^1] == '0' ? '1' : '0');
+        Assert.NotEqual(Native.Benchmarks.Engine.Fingerprint(lines), Native.Benchmarks.Engine.Id.Split('+')[1]);
+    }
+
     private Process Suite(string folder, string arguments)
     {
         var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet") { UseShellExecute = false, RedirectStandardOutput = true };
