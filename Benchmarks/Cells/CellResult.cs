@@ -37,11 +37,12 @@ internal sealed class CellResult(Cell cell, JsonObject json, JsonObject? timing)
 
     /// <summary>
     /// A figure by name, fractions as fractions; null when it is undefined. <c>task3</c> is the final accuracy on the third task, <c>average3</c> the
-    /// mean over the first three tasks after the third phase; everything else is a key of the result.
+    /// mean over the first three tasks after the third phase, <c>retained3</c> that after the last one; everything else is a key of the result.
     /// </summary>
     public double? this[string measure] =>
         Numbered(measure, "task") is { } task ? At(Phases, task)
-        : Numbered(measure, "average") is { } phase ? Average(phase)
+        : Numbered(measure, "average") is { } phase ? Average(phase, phase)
+        : Numbered(measure, "retained") is { } tasks ? Average(Phases, tasks)
         : json[measure] is JsonValue v && v.TryGetValue(out double number) ? number
         : null;
 
@@ -55,15 +56,15 @@ internal sealed class CellResult(Cell cell, JsonObject json, JsonObject? timing)
     private double? At(int phase, int task) =>
         phase >= 1 && phase <= Matrix.Count && Matrix[phase - 1] is JsonArray row && task >= 1 && task <= row.Count ? row[task - 1]!.GetValue<double>() : null;
 
-    private double? Average(int phase)
+    private double? Average(int phase, int tasks)
     {
         double sum = 0;
-        for (int task = 1; task <= phase; task++)
+        for (int task = 1; task <= tasks; task++)
             if (At(phase, task) is { } a)
                 sum += a;
             else
                 return null;
-        return sum / phase;
+        return sum / tasks;
     }
 
     private static int? Numbered(string measure, string prefix) =>

@@ -71,6 +71,8 @@ internal sealed class Reproduction(PaperTable table, Preset preset, int seeds, D
     {
         ReproducedCell row(TInterval difference, IReadOnlyList<ulong> finished, Verdict verdict) =>
             new(claim.Text, claim.Column, null, null, difference, finished, verdict, CommandOf(claim.Text), claim.Left.Command, claim.Provenance);
+        if (claim.NotRun is { } why)
+            return row(default, [], Verdict.NotRun(why));
         foreach (var recipe in claim.Recipes)
             if (recipe.Resolve(preset, 0, data) is { Cell: null, Reason: var reason })
                 return row(default, [], reason == "not built" ? Verdict.NotBuilt : Verdict.NotRun(reason!));
@@ -140,7 +142,7 @@ internal sealed class Reproduction(PaperTable table, Preset preset, int seeds, D
     }
 
     private ReproducedCell Row(PaperCell cell, TInterval ours, IReadOnlyList<ulong> finished, Verdict verdict) =>
-        new(cell.Row, cell.Column.Name, cell.Value, cell.Spread, ours, finished, verdict, CommandOf(cell.Row), cell.Recipe?.Command ?? "", cell.Provenance);
+        new(cell.Row, cell.Column.Name, cell.Value, cell.Spread, ours, finished, cell.Remark is { } remark ? verdict with { Reason = And(remark, verdict.Reason) } : verdict, CommandOf(cell.Row), cell.Recipe?.Command ?? "", cell.Provenance);
 
     private string CommandOf(string row) => $"native reproduce {table.Id} --preset {PlanOptions.Name(preset)} --seeds {seeds} --only \"{row}\"";
 

@@ -19,6 +19,7 @@ public sealed class PaperTableTests
     [InlineData("arm/table8", 28, 0)]     // 7 layers x 2 classes x hard and soft
     [InlineData("arm/table9", 16, 0)]     // 4 layers
     [InlineData("arm/figure3", 0, 3)]
+    [InlineData("arm/figure4", 0, 8)]
     [InlineData("arm/figure5", 0, 3)]
     [InlineData("arm/figure6", 0, 8)]
     [InlineData("arm/figure7", 0, 3)]
@@ -38,6 +39,7 @@ public sealed class PaperTableTests
     [InlineData("srm/figure4", 0, 2)]
     [InlineData("srm/figure5", 0, 1)]
     [InlineData("srm/figure6", 0, 1)]
+    [InlineData("srm/figure7", 0, 2)]
     [InlineData("dgm/table1", 42, 0)]     // JT 8, iCarl 3, EWC-S, RWalk-S, PI-S, EWC-M 4, DGR 4, MeRGAN 4, DGMw 8, DGMa 8
     [InlineData("dgm/table2", 40, 0)]     // 10 rows x 4
     [InlineData("dgm/table3", 12, 0)]
@@ -199,6 +201,18 @@ public sealed class PaperTableTests
         // A seed that is still to come is not lost.
         File.Delete(Path.Combine(store.Root, "cells", failed.Id, "error.txt"));
         Assert.Equal("equivalent", rows()[0].Verdict.ToString());
+    }
+
+    [Fact]
+    public void What_our_number_or_the_papers_means_stands_beside_the_verdict()
+    {
+        using var folder = new TemporaryFolder();
+        var (store, none) = (new CellStore(folder.Path), DataFolder.From(null, null));
+        IReadOnlyList<ReproducedCell> rows(string id) => new Reproduction(PaperTables.Find(id), Preset.Quick, 1, none).Compare(store);
+        Assert.All(rows("arm/figure4"), r => Assert.Matches("^not run: no cell keeps what was recalled; 'native recall arm --stream .* writes recalled.csv", r.Verdict.ToString()));
+        Assert.Empty(new Reproduction(PaperTables.Find("arm/figure4"), Preset.Quick, 1, none).Plan());
+        Assert.All(rows("arm/table8").Concat(rows("arm/table9")), r => Assert.StartsWith("the paper's spread is over 1000 images, ours over runs; ", r.Verdict.Reason, StringComparison.Ordinal));
+        Assert.NotNull(PaperTables.Find("dgm/figure4").Cells.Single(c => c.Row == "DGMa").NotComparable);
     }
 
     /// <summary>A table of one real row, run for real at the quick size.</summary>
