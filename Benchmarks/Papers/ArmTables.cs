@@ -20,7 +20,7 @@ internal static class ArmTables
 
     private static readonly PaperColumn[] Columns = [PaperColumn.Accuracy, PaperColumn.Forgetting];
 
-    public static IReadOnlyList<PaperTable> All { get; } = [Cifar10(), MiniImageNet(), FiveThousand(), Distillation(), Statistics(), Hyperparameters(), Ablation(),
+    public static IReadOnlyList<PaperTable> All { get; } = [ArmMemory.With(Cifar10()), ArmMemory.With(MiniImageNet()), ArmMemory.With(FiveThousand()), Distillation(), Statistics(), Hyperparameters(), Ablation(),
         Gradients("arm/table8", "MiniImageNet", "miniimagenet"), Gradients("arm/table9", "MNIST", "mnist"),
         Diversity(), History(), Backwards(), Correlation(), Twice()];
 

@@ -9,9 +9,9 @@ public sealed class PaperTableTests
 {
     // Numbers printed in each table, counted on paper: rows times columns less what is left blank.
     [Theory]
-    [InlineData("arm/table1", 35, 0)]     // 18 rows x 2, no forgetting for the stationary row
-    [InlineData("arm/table2", 29, 0)]     // 15 rows
-    [InlineData("arm/table3", 29, 0)]     // 15 rows
+    [InlineData("arm/table1", 121, 0)]    // 18 rows x 7, no forgetting for the stationary row, no M for iCarl and GEM
+    [InlineData("arm/table2", 104, 0)]    // 15 rows
+    [InlineData("arm/table3", 103, 0)]    // 15 rows, no M for GEM
     [InlineData("arm/table4", 8, 0)]      // 3 x 3, no "no distill" for LwF
     [InlineData("arm/table5", 21, 0)]
     [InlineData("arm/table6", 33, 0)]
@@ -23,9 +23,9 @@ public sealed class PaperTableTests
     [InlineData("arm/figure5", 0, 3)]
     [InlineData("arm/figure6", 0, 8)]
     [InlineData("arm/figure7", 0, 3)]
-    [InlineData("srm/table1", 10, 0)]
-    [InlineData("srm/table2", 14, 0)]
-    [InlineData("srm/table3", 7, 0)]
+    [InlineData("srm/table1", 30, 0)]     // 10 rows x 3
+    [InlineData("srm/table2", 42, 0)]
+    [InlineData("srm/table3", 14, 0)]
     [InlineData("srm/table4", 8, 0)]
     [InlineData("srm/table5", 54, 0)]     // 27 architectures
     [InlineData("srm/table6", 12, 0)]
@@ -81,6 +81,13 @@ public sealed class PaperTableTests
     [InlineData("arm/table3", "ER 50", "Forgetting", 42.0, 3.7)]
     [InlineData("arm/table3", "ARM", "Accuracy", 56.2, 3.5)]
     [InlineData("arm/table3", "GEN-MIR", "Forgetting", 17.0, 0.4)]
+    [InlineData("arm/table1", "GEN", "+Model mem. #params", 8.63e6, null)]
+    [InlineData("arm/table1", "iCarl (5 iter) 200", "+Sample mem. MB", 0.61, null)]
+    [InlineData("arm/table2", "ARM", "+Model mem. MB", 4.63, null)]
+    [InlineData("arm/table3", "GEN-MIR", "M", 100.0, null)]
+    [InlineData("arm/table3", "Distill (LwF)", "+Model mem. #params", 478e3, null)]
+    [InlineData("srm/table1", "EwC 18288", "Items", 1000.0, null)]
+    [InlineData("srm/table2", "GEM Recollections 60", "Incremental Storage", 60.0, null)]
     [InlineData("arm/table4", "Unit lag (T = 1)", "ADI", 14.4, 1.6)]
     [InlineData("arm/table6", "MNIST", "eta1", 25.0, null)]
     [InlineData("arm/table7", "S = 20 (doubled)", "Forgetting", 10.3, 8.4)]
@@ -163,10 +170,11 @@ public sealed class PaperTableTests
         using var folder = new TemporaryFolder();
         var store = new CellStore(folder.Path);
         var none = DataFolder.From(null, null);
-        Assert.All(new Reproduction(PaperTables.Find("arm/table3"), Preset.Paper, 2, none).Compare(store), c => Assert.Equal("not run: data absent", c.Verdict.ToString()));
+        static bool measured(ReproducedCell c) => c.Column is "Accuracy" or "Forgetting" || c.Column == "+Model mem. MB" && c.Row == "ARM";
+        Assert.All(new Reproduction(PaperTables.Find("arm/table3"), Preset.Paper, 2, none).Compare(store).Where(measured), c => Assert.Equal("not run: data absent", c.Verdict.ToString()));
         Assert.Empty(new Reproduction(PaperTables.Find("arm/table3"), Preset.Paper, 2, none).Plan());
         Assert.All(new Reproduction(new PaperTable("a/table1", "A paper", "A table", "none", 1, [new PaperCell("row", PaperColumn.Accuracy, 1, null, new Recipe("no-such-method", "split-mnist"))]), Preset.Paper, 2, none).Compare(store), c => Assert.Contains("not built", c.Verdict.ToString(), StringComparison.Ordinal));
-        Assert.All(new Reproduction(PaperTables.Find("arm/table1"), Preset.Quick, 2, none).Compare(store), c => Assert.Equal("not run: no seed is finished", c.Verdict.ToString()));
+        Assert.All(new Reproduction(PaperTables.Find("arm/table1"), Preset.Quick, 2, none).Compare(store).Where(measured), c => Assert.Equal("not run: no seed is finished", c.Verdict.ToString()));
     }
 
     [Fact]
@@ -228,7 +236,8 @@ public sealed class PaperTableTests
         Assert.Equal(0, App.Run([.. line[..5], "Naive SGD,Naive SGD (stationary)", .. line[6..]], output, error));
         using var parsed = JsonDocument.Parse(File.ReadAllText(json));
         var rows = parsed.RootElement.EnumerateArray().ToList();
-        Assert.Equal(3, rows.Count);
+        // Accuracy and forgetting, one blank, and five of memory for each row.
+        Assert.Equal(2 + 1 + 2 * 5, rows.Count);
         string[] keys = ["row", "column", "paper", "paperSpread", "mean", "interval", "n", "verdict", "reason", "command"];
         Assert.All(rows, r => Assert.Equal(keys, r.EnumerateObject().Select(p => p.Name)));
         var naive = rows.Single(r => r.GetProperty("row").GetString() == "Naive SGD" && r.GetProperty("column").GetString() == "Forgetting");
@@ -242,6 +251,17 @@ public sealed class PaperTableTests
         Assert.Equal(4, new CellStore(folder.File("runs")).All().Count);
         Assert.Contains("4 cells, 1 done already", output.ToString(), StringComparison.Ordinal);
         Assert.Contains("native run naive --stream mnist-5k-5", File.ReadAllText(Path.Combine(folder.File("runs"), "reports", "arm-table3.md")), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("8.63M", 8.63e6, 5e3)]
+    [InlineData("478K", 478e3, 500)]
+    [InlineData("0.04", 0.04, 0.005)]
+    [InlineData("108", 108, 0.5)]
+    public void A_printed_number_is_known_to_half_its_last_digit(string printed, double value, double half)
+    {
+        Assert.Equal(value, ArmMemory.Number(printed).Value);
+        Assert.Equal(half, ArmMemory.Number(printed).Half, 1e-9);
     }
 
     // Printed 47.5K, 10K, 2.5K; 45.6K, 12K, 2.4K; 5K, 10K, 3K: what rounds to it is no difference, what does not is one.
