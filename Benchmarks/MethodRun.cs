@@ -48,7 +48,7 @@ internal static class MethodRun
     {
         var (spec, stream) = (run.Spec, run.Stream);
         json.WriteNumber("schema", 1);
-        json.WriteString("engine", Engine.Version);
+        json.WriteString("engine", Engine.Id);
         json.WriteString("method", spec.Method.Name);
         json.WriteString("paper", spec.Method.Paper);
         json.WriteString("stream", spec.Stream);
@@ -119,14 +119,4 @@ internal static class MethodRun
             json.WriteNumberValue(v);
         json.WriteEndArray();
     }
-}
-
-/// <summary>The engine's own version.</summary>
-internal static class Engine
-{
-    public static string Version { get; } = typeof(Tensor).Assembly.GetName().Version is { } v ? $"{v.Major}.{v.Minor}.{v.Build}" : "unknown";
-
-    /// <summary>The commit that was built, as the compiler noted it.</summary>
-    public static string Commit { get; } =
-        typeof(Tensor).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+') is [_, var commit, ..] ? commit : "unknown";
 }

@@ -20,7 +20,7 @@ namespace Native.Benchmarks;
 /// <param name="MaxTrain">Only the first so many training items of the data set; null = all.</param>
 /// <param name="MaxTest">Likewise for tests.</param>
 /// <param name="ShuffleClasses">Whether the order of classes is drawn from the seed.</param>
-/// <param name="Engine">The engine's version: another one may round differently.</param>
+/// <param name="Engine">The engine's version, sources included: another one may round differently.</param>
 internal sealed record Cell(
     string Method, string Stream, Scenario Scenario, ulong Seed, JsonObject Options, int Epochs, int BatchSize, int? MaxTrain, int? MaxTest,
     bool ShuffleClasses, string Engine)
@@ -36,7 +36,7 @@ internal sealed record Cell(
 
     /// <summary>The cell of a run as asked for.</summary>
     public static Cell Of(RunSpec spec) => new(spec.Method.Name, spec.Stream, spec.Scenario, spec.Seed, ToJson(spec.Method.Configure(spec.Settings)),
-        spec.Training.Epochs, spec.Training.BatchSize, spec.MaxTrain, spec.MaxTest, spec.ShuffleClasses, Benchmarks.Engine.Version);
+        spec.Training.Epochs, spec.Training.BatchSize, spec.MaxTrain, spec.MaxTest, spec.ShuffleClasses, Benchmarks.Engine.Id);
 
     /// <summary>The first 16 hexadecimal digits of the SHA-256 of the canonical JSON.</summary>
     public string Id => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(CanonicalJson.Text(ToJson()))))[..IdLength];

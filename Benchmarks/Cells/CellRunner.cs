@@ -120,8 +120,8 @@ internal sealed class CellRunner(CellStore store, CellOptions options, Ui ui)
     /// <summary>Runs a cell, continuing from its state if there is one, and returns what it yielded.</summary>
     private RunRecord Execute(Cell cell)
     {
-        if (cell.Engine != Engine.Version)
-            throw new UsageException($"cell {cell.Id}: it belongs to version {cell.Engine} of the engine and this is {Engine.Version}. Run it with that one.");
+        if (cell.Engine != Engine.Id)
+            throw new UsageException($"cell {cell.Id}: it belongs to version {cell.Engine} of the engine and this is {Engine.Id}. Run it with that one.");
         var row = MethodTable.Find(cell.Method);
         var request = new StreamRequest(options.Data, cell.Scenario, cell.Seed)
         { Explicit = true, ShuffleClasses = cell.ShuffleClasses, MaxTrain = cell.MaxTrain, MaxTest = cell.MaxTest };

@@ -71,6 +71,7 @@ internal sealed class CellStore
         var claim = new CellClaim(stream);
         try
         {
+            Sweep(cell);
             if (!System.IO.File.Exists(File(cell, CellFile)))
                 AtomicFile.WriteText(File(cell, CellFile), CanonicalJson.Text(cell.ToJson()) + "\n");
             else if (Describe(cell.Id) is var found && found.Id != cell.Id)
@@ -102,7 +103,7 @@ internal sealed class CellStore
     public CellStatus Status(Cell cell)
     {
         if (System.IO.File.Exists(File(cell, ResultFile)))
-            return CellStatus.Done;
+            return Damage(cell) is null ? CellStatus.Done : CellStatus.Failed;
         if (!Directory.Exists(Folder(cell)))
             return CellStatus.Waiting;
         if (IsLocked(cell))
@@ -120,29 +121,68 @@ internal sealed class CellStore
         AtomicFile.WriteText(File(cell, ResultFile), result);
         System.IO.File.Delete(File(cell, StateFile));
         System.IO.File.Delete(File(cell, ErrorFile));
+        Sweep(cell);
+    }
+
+    // Whoever holds the claim is the only one who writes, so what has no final name yet was left by a process that was killed.
+    private void Sweep(Cell cell)
+    {
+        foreach (string leftover in Directory.EnumerateFiles(Folder(cell), "*.tmp"))
+            System.IO.File.Delete(leftover);
     }
 
     /// <summary>Keeps why a cell failed.</summary>
     public void Fail(Cell cell, string error) => AtomicFile.WriteText(File(cell, ErrorFile), error.TrimEnd() + "\n");
 
-    /// <summary>Forgets a failure, so that the cell is tried again from where it stood.</summary>
-    public void Retry(Cell cell) => System.IO.File.Delete(File(cell, ErrorFile));
+    /// <summary>Forgets a failure, damaged files included, so that the cell is tried again from where it stood.</summary>
+    public void Retry(Cell cell)
+    {
+        if (Damage(cell) is not null)
+        {
+            System.IO.File.Delete(File(cell, ResultFile));
+            System.IO.File.Delete(File(cell, TimingFile));
+        }
+        System.IO.File.Delete(File(cell, ErrorFile));
+    }
 
-    /// <summary>Why a cell failed.</summary>
-    public string? Error(Cell cell) => System.IO.File.Exists(File(cell, ErrorFile)) ? Read(File(cell, ErrorFile)).TrimEnd() : null;
+    /// <summary>Why a cell failed, or what is wrong with its result.</summary>
+    public string? Error(Cell cell) =>
+        Damage(cell) ?? (!System.IO.File.Exists(File(cell, ResultFile)) && System.IO.File.Exists(File(cell, ErrorFile)) ? Read(File(cell, ErrorFile)).TrimEnd() : null);
 
-    /// <summary>What a cell yielded; null when it is not done.</summary>
+    /// <summary>What a cell yielded; null when it is not done, or damaged: <see cref="Error"/> says which.</summary>
     public CellResult? Result(Cell cell)
     {
         string path = File(cell, ResultFile);
-        return System.IO.File.Exists(path) ? new CellResult(cell, Parse(path), TimingOf(cell)) : null;
+        return System.IO.File.Exists(path) && Damage(cell) is null ? new CellResult(cell, Parse(path), TimingOf(cell)) : null;
+    }
+
+    // One damaged result is the failure of one cell; whoever reads the others goes on.
+    private string? Damage(Cell cell)
+    {
+        if (!System.IO.File.Exists(File(cell, ResultFile)))
+            return null;
+        try
+        {
+            string path = File(cell, ResultFile);
+            if (CellResult.Fault(cell, Parse(path)) is { } wrong)
+                throw Bad(path, wrong);
+            path = File(cell, TimingFile);
+            if (System.IO.File.Exists(path) && CellResult.Fault(Parse(path)) is { } time)
+                throw Bad(path, time);
+            return null;
+        }
+        catch (TensorException e)
+        {
+            return e.Message;
+        }
     }
 
     /// <summary>The text of a result, for merging.</summary>
     public string ResultText(Cell cell) => Read(File(cell, ResultFile));
 
-    /// <summary>How long a cell took, or null.</summary>
-    public JsonObject? TimingOf(Cell cell) => System.IO.File.Exists(File(cell, TimingFile)) ? Parse(File(cell, TimingFile)) : null;
+    /// <summary>How long a cell took; null when it is not done.</summary>
+    public JsonObject? TimingOf(Cell cell) =>
+        System.IO.File.Exists(File(cell, ResultFile)) && System.IO.File.Exists(File(cell, TimingFile)) && Damage(cell) is null ? Parse(File(cell, TimingFile)) : null;
 
     /// <summary>Every cell in the folder, in order of id.</summary>
     /// <exception cref="DataFormatException">Something in it is no cell.</exception>
@@ -164,7 +204,8 @@ internal sealed class CellStore
     {
         try
         {
-            return JsonNode.Parse(Read(path)) as JsonObject ?? throw Bad(path, "it is JSON of another kind");
+            var json = JsonNode.Parse(Read(path), documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
+            return json as JsonObject ?? throw Bad(path, "it is JSON of another kind");
         }
         catch (JsonException e)
         {

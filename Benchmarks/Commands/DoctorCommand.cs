@@ -23,7 +23,7 @@ internal static class DoctorCommand
         var cuda = DoctorCuda.Ask();
         var facts = new List<string[]>
         {
-            new[] { "engine", $"Native {Engine.Version}" },
+            new[] { "engine", $"Native {Engine.Id}" },
             new[] { "runtime", $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.RuntimeIdentifier}" },
             new[] { "system", RuntimeInformation.OSDescription },
             new[] { "processor", $"{Processor()}, {Environment.ProcessorCount} logical" },

@@ -12,7 +12,7 @@ namespace Native.Benchmarks;
 /// </summary>
 internal static class SuiteCommand
 {
-    private const string PlanFile = "plan.json";
+    private const string PlanFile = "plan.json", Other = "other version";
 
     public static Command Create(Ui ui)
     {
@@ -98,7 +98,7 @@ internal static class SuiteCommand
         AtomicFile.WriteJson(Path.Combine(options.Folder, "suite.json"), json =>
         {
             json.WriteNumber("schema", 2);
-            json.WriteString("engine", Engine.Version);
+            json.WriteString("engine", Engine.Id);
             json.WriteStartArray("cells");
             foreach (var cell in plan)
                 json.WriteStringValue(cell.Id);
@@ -198,13 +198,16 @@ internal static class SuiteCommand
             var store = new CellStore(root);
             var planned = ReadPlan(root);
             IReadOnlyList<Cell> all = [.. planned, .. store.All().Where(c => !planned.Contains(c))];
-            var states = all.Select(store.Status).ToList();
+            var states = all.Select(c => c.Engine == Engine.Id ? $"{store.Status(c)}".ToLowerInvariant() : Other).ToList();
             new ReportTable(["index>", "cell", "method", "options", "stream", "seed>", "status", "s>"], [.. all.Select((c, i) => new[]
             {
-                i < planned.Count ? $"{i}" : "", c.Id, c.Method, CellTable.Changed(c), c.Stream, $"{c.Seed}", $"{states[i]}".ToLowerInvariant(), store.Result(c) is { } r ? $"{r.Seconds:F1}" : "",
+                i < planned.Count ? $"{i}" : "", c.Id, c.Method, CellTable.Changed(c), c.Stream, $"{c.Seed}", states[i], store.Result(c) is { } r ? $"{r.Seconds:F1}" : "",
             })]).Print(ui);
-            ui.Line(string.Join(", ", Enum.GetValues<CellStatus>().Select(s => $"{states.Count(x => x == s)} {s.ToString().ToLowerInvariant()}")));
-            return Failures(ui, store, all);
+            ui.Line(string.Join(", ", Enum.GetNames<CellStatus>().Select(s => s.ToLowerInvariant()).Select(s => $"{states.Count(x => x == s)} {s}")));
+            if (all.Where(c => c.Engine != Engine.Id).ToList() is { Count: > 0 } old)
+                ui.Line($"{old.Count} cells, {old.Count(c => store.Status(c) == CellStatus.Done)} of them with results, are of another version of the engine "
+                    + $"({string.Join(", ", old.Select(c => c.Engine).Distinct())}; this is {Engine.Id}): they are kept and not counted");
+            return Failures(ui, store, [.. all.Where(c => c.Engine == Engine.Id)]);
         });
         return command;
     }

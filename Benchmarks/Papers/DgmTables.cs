@@ -115,7 +115,8 @@ internal static class DgmTables
     {
         PaperColumn[] accuracy = [new("A10", "averageAccuracy")];
         return new PaperTable("dgm/figure4", Paper, "Network growth on MNIST: linear > DGMa > DGMw", "none printed", 1,
-            [.. Plain("DGMw", new Recipe("dgm-w", Mnist), accuracy, Code, 96.46), .. Plain("DGMa", new Recipe("dgm-a", Mnist), accuracy, Code, 96.98)])
+            [.. Plain("DGMw", new Recipe("dgm-w", Mnist), accuracy, Code, 96.46), .. Plain("DGMa", new Recipe("dgm-a", Mnist), accuracy, Code, 96.98)
+                .NotComparable("a DGMa made comparable with DGMw, of a size that is not told; ours is the one of table 1 (97.92)")])
         {
             Claims =
             [

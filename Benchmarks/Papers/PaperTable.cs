@@ -28,6 +28,9 @@ internal sealed record PaperCell(string Row, PaperColumn Column, double Value, d
     /// <summary>Why the value cannot be compared with ours although it can be measured; null where it can.</summary>
     public string? NotComparable { get; init; }
 
+    /// <summary>What a reader of the verdict must know; it stands beside the verdict and does not change it.</summary>
+    public string? Remark { get; init; }
+
     /// <summary>Where the hyper-parameters come from.</summary>
     public string Provenance { get; init; } = "";
 }
@@ -48,7 +51,10 @@ internal sealed record PaperClaim(string Text, Recipe Left, string LeftMeasure, 
     public Recipe? RightBase { get; init; }
 
     /// <summary>Every recipe that it needs.</summary>
-    public IEnumerable<Recipe> Recipes => new[] { Left, LeftBase, Right, RightBase }.OfType<Recipe>();
+    public IEnumerable<Recipe> Recipes => NotRun is not null ? [] : new[] { Left, LeftBase, Right, RightBase }.OfType<Recipe>();
+
+    /// <summary>Why no cell decides it, and what shows it instead; null where cells do.</summary>
+    public string? NotRun { get; init; }
 
     /// <summary>The figure's column in reports.</summary>
     public string Column { get; init; } = "claim";

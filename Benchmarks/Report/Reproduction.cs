@@ -53,12 +53,13 @@ internal sealed class Reproduction(PaperTable table, Preset preset, int seeds, D
             return Row(cell, default, [], reason == "not built" ? Verdict.NotBuilt : Verdict.NotRun(reason!));
         if (known)
             return Known(cell, Count(cell.Column.Measure[CountOf.Length..], first));
-        var (values, finished, missing) = Values(store, recipe, cell.Column.Measure);
-        var ours = TInterval.Of([.. values.Select(v => v * cell.Column.Scale)]);
-        return Row(cell, ours, finished,
-            ours.Count == 0 ? Verdict.NotRun(missing ?? "no seed is finished")
-            : cell.NotComparable is { } no ? Verdict.NotComparable(no)
-            : preset == Preset.Quick ? Verdict.NotComparable(Scaled)
+        var found = Values(store, recipe, cell.Column.Measure);
+        var ours = TInterval.Of([.. found.Values.Values.Select(v => v * cell.Column.Scale)]);
+        return Row(cell, ours, [.. found.Values.Keys],
+            ours.Count == 0 ? Verdict.NotRun(found.First ?? "no seed is finished")
+            : cell.NotComparable is { } no ? Verdict.NotComparable(And(no, Lost(found)))
+            : preset == Preset.Quick ? Verdict.NotComparable(And(Scaled, Lost(found)))
+            : Lost(found) is { } lost ? new Verdict("inconclusive", lost)
             : Judge(cell, ours));
     }
 
@@ -70,20 +71,18 @@ internal sealed class Reproduction(PaperTable table, Preset preset, int seeds, D
     {
         ReproducedCell row(TInterval difference, IReadOnlyList<ulong> finished, Verdict verdict) =>
             new(claim.Text, claim.Column, null, null, difference, finished, verdict, CommandOf(claim.Text), claim.Left.Command, claim.Provenance);
+        if (claim.NotRun is { } why)
+            return row(default, [], Verdict.NotRun(why));
         foreach (var recipe in claim.Recipes)
             if (recipe.Resolve(preset, 0, data) is { Cell: null, Reason: var reason })
                 return row(default, [], reason == "not built" ? Verdict.NotBuilt : Verdict.NotRun(reason!));
-        var (left, leftSeeds, missing) = Values(store, claim.Left, claim.LeftMeasure, claim.LeftBase);
-        var right = left.ConvertAll(_ => 0.0);
-        var (rightSeeds, alsoMissing) = (leftSeeds, (string?)null);
-        if (claim.Right is { } other)
-            (right, rightSeeds, alsoMissing) = Values(store, other, claim.RightMeasure, claim.RightBase);
+        var left = Values(store, claim.Left, claim.LeftMeasure, claim.LeftBase);
         // Seed by seed: both runs of a seed share initial weights and order, so their difference varies less than either.
-        ulong[] both = [.. leftSeeds.Intersect(rightSeeds)];
-        var differences = both.Select(s => 100 * (left[leftSeeds.IndexOf(s)] - right[rightSeeds.IndexOf(s)])).ToList();
-        var difference = TInterval.Of(differences);
-        var verdict = difference.Count == 0 ? Verdict.NotRun(missing ?? alsoMissing ?? "no seed is finished") : Verdict.OfClaim(difference, 100 * claim.Margin);
-        return row(difference, both, preset == Preset.Quick && difference.Count > 0 ? verdict with { Reason = Scaled } : verdict);
+        var found = claim.Right is { } other ? left.Less(Values(store, other, claim.RightMeasure, claim.RightBase)) : left;
+        var difference = TInterval.Of([.. found.Values.Values.Select(v => 100 * v)]);
+        var verdict = difference.Count == 0 ? Verdict.NotRun(found.First ?? "no seed is finished")
+            : Lost(found) is { } lost ? new Verdict("inconclusive", lost) : Verdict.OfClaim(difference, 100 * claim.Margin);
+        return row(difference, [.. found.Values.Keys], preset == Preset.Quick && difference.Count > 0 ? verdict with { Reason = And(Scaled, verdict.Reason) } : verdict);
     }
 
     private static string Scaled => $"preset quick: {Recipe.QuickTrain} items of a stand-in, not the paper's data";
@@ -91,41 +90,63 @@ internal sealed class Reproduction(PaperTable table, Preset preset, int seeds, D
     private static Verdict Judge(PaperCell cell, TInterval ours) =>
         Verdict.Of(cell.Value, cell.Spread, cell.Column.Margin ?? Math.Abs(cell.Value) / 10, cell.Column.HigherIsBetter, ours);
 
-    // A figure by seed, less that of another recipe where there is one.
-    private (List<double> Values, List<ulong> Seeds, string? Missing) Values(CellStore store, Recipe recipe, string measure, Recipe? less)
+    /// <summary>A figure by seed, and why other seeds that have ended have none.</summary>
+    private sealed record Found(SortedDictionary<ulong, double> Values, SortedDictionary<ulong, string> Lost)
     {
-        var (values, finished, missing) = Values(store, recipe, measure);
-        if (less is null)
-            return (values, finished, missing);
-        var (others, otherSeeds, otherMissing) = Values(store, less, measure);
-        List<ulong> both = [.. finished.Intersect(otherSeeds)];
-        return ([.. both.Select(s => values[finished.IndexOf(s)] - others[otherSeeds.IndexOf(s)])], both, missing ?? otherMissing);
+        public string? First => Lost.Count == 0 ? null : Lost.First().Value;
+
+        /// <summary>The difference of each seed that both have.</summary>
+        public Found Less(Found other)
+        {
+            var found = new Found([], new SortedDictionary<ulong, string>(Lost));
+            foreach (var (seed, why) in other.Lost)
+                found.Lost.TryAdd(seed, why);
+            foreach (var (seed, value) in Values)
+                if (other.Values.TryGetValue(seed, out double less))
+                    found.Values[seed] = value - less;
+            return found;
+        }
     }
 
-    private (List<double> Values, List<ulong> Seeds, string? Missing) Values(CellStore store, Recipe recipe, string measure)
+    // Seeds are not lost at random: the hard ones fail. So the rest prove nothing about the method.
+    private string? Lost(Found found) => found.First is not { } first ? null
+        : $"{found.Lost.Count} of {seeds} seeds {(found.Lost.Values.All(IsFailure) ? first : $"failed or have no value: {first}")}";
+
+    private const string Failed = "failed: ";
+
+    private static bool IsFailure(string why) => why.StartsWith(Failed, StringComparison.Ordinal);
+
+    private static string And(string first, string? second) => second is null ? first : $"{first}; {second}";
+
+    private Found Values(CellStore store, Recipe recipe, string measure, Recipe? less)
     {
-        var (values, finished, missing) = (new List<double>(), new List<ulong>(), (string?)null);
+        var found = Values(store, recipe, measure);
+        return less is null ? found : found.Less(Values(store, less, measure));
+    }
+
+    private Found Values(CellStore store, Recipe recipe, string measure)
+    {
+        var found = new Found([], []);
         for (ulong seed = 0; seed < (ulong)seeds; seed++)
             if (recipe.Resolve(preset, seed, data).Cell is not { } cell)
                 continue;
+            else if (store.Error(cell) is { } error)
+                found.Lost[seed] = Failed + error.Split('\n')[0];
             else if (store.Result(cell) is not { } result)
-                missing ??= store.Error(cell) is { } error ? $"failed: {error.Split('\n')[0]}" : null;
+                continue;
             else if (result[measure] is { } value)
-            {
-                values.Add(value);
-                finished.Add(seed);
-            }
+                found.Values[seed] = value;
             else
-                missing ??= result.Reason(measure) ?? $"the result has no '{measure}'";
-        return (values, finished, missing);
+                found.Lost[seed] = result.Reason(measure) ?? $"the result has no '{measure}'";
+        return found;
     }
 
     private ReproducedCell Row(PaperCell cell, TInterval ours, IReadOnlyList<ulong> finished, Verdict verdict) =>
-        new(cell.Row, cell.Column.Name, cell.Value, cell.Spread, ours, finished, verdict, CommandOf(cell.Row), cell.Recipe?.Command ?? "", cell.Provenance);
+        new(cell.Row, cell.Column.Name, cell.Value, cell.Spread, ours, finished, cell.Remark is { } remark ? verdict with { Reason = And(remark, verdict.Reason) } : verdict, CommandOf(cell.Row), cell.Recipe?.Command ?? "", cell.Provenance);
 
     private string CommandOf(string row) => $"native reproduce {table.Id} --preset {PlanOptions.Name(preset)} --seeds {seeds} --only \"{row}\"";
 
-    // What needs no run: options, and counts of the stream.
+    // What needs no run: options, and counts of the stream and of how it is dealt out.
     private const string OptionOf = "option.", CountOf = "stream.";
 
     private static bool IsStatic(string measure) => measure.StartsWith(OptionOf, StringComparison.Ordinal) || measure.StartsWith(CountOf, StringComparison.Ordinal);
@@ -141,6 +162,7 @@ internal sealed class Reproduction(PaperTable table, Preset preset, int seeds, D
             "#Train" => tasks.Sum(t => t.Train.Length),
             "#Test" => tasks.Sum(t => t.Test.Length),
             "#Val" => tasks.Sum(t => t.Validation.Length),
+            "Batch size" => cell.BatchSize,
             _ => null,
         };
     }

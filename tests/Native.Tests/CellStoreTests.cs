@@ -116,8 +116,6 @@ public sealed class CellStoreTests : IDisposable
         Assert.Contains($"it describes the cell {other.Id}, and its folder is named {cell.Id}", sentence(() => store.All()), StringComparison.Ordinal);
         Assert.Contains($"it describes the cell {other.Id}", sentence(() => store.Claim(cell)), StringComparison.Ordinal);
         System.IO.File.WriteAllText(File(store, cell, "cell.json"), text);
-        System.IO.File.WriteAllText(File(store, cell, "result.json"), "");
-        Assert.Contains("result.json is damaged or foreign", sentence(() => store.Result(cell)), StringComparison.Ordinal);
         Directory.CreateDirectory(Path.Combine(store.Root, "cells", "holiday"));
         System.IO.File.WriteAllText(Path.Combine(store.Root, "cells", "holiday", "photo.jpg"), "");
         Assert.Contains("holiday is damaged or foreign: it has no cell.json", sentence(() => store.All()), StringComparison.Ordinal);
@@ -136,6 +134,52 @@ public sealed class CellStoreTests : IDisposable
         System.IO.File.Delete(store.StatePath(cell));
         Runner(store, Options with { Retry = true }).Run([cell]);
         Assert.Equal(CellStatus.Done, store.Status(cell));
+    }
+
+    [Theory]
+    [InlineData("result.json", "", "it is no JSON")]
+    [InlineData("result.json", "[]", "it is JSON of another kind")]
+    [InlineData("result.json", "{}", "'cell' is not the name of its folder")]
+    [InlineData("result.json", "{\"cell\":\"ID\",\"storageBits\":\"many\"}", "'storageBits' is no whole number")]
+    [InlineData("result.json", "{\"cell\":\"ID\",\"finalState\":[1]}", "'finalState' is no text")]
+    [InlineData("result.json", "{\"cell\":\"ID\",\"accuracyMatrix\":[[true]]}", "'accuracyMatrix' is no array of arrays of numbers")]
+    [InlineData("result.json", "{\"cell\":\"ID\",\"undefined\":{\"forgetting\":1}}", "'undefined' is no object of texts")]
+    [InlineData("result.json", "{\"cell\":\"ID\",\"cell\":\"ID\"}", "it is no JSON")]
+    [InlineData("timing.json", "", "it is no JSON")]
+    [InlineData("timing.json", "{\"trainSeconds\":\"long\"}", "'trainSeconds' is no number")]
+    [InlineData("timing.json", "{\"device\":7}", "'device' is no text")]
+    public void A_damaged_result_is_the_failure_of_its_cell_and_of_no_other(string file, string text, string reason)
+    {
+        var store = new CellStore(_folder.Path);
+        Cell cell = CellTests.Tiny(), other = CellTests.Tiny(seed: 1);
+        Runner(store).Run([cell, other]);
+        string before = store.ResultText(cell);
+        System.IO.File.WriteAllText(File(store, cell, file), text.Replace("ID", cell.Id, StringComparison.Ordinal));
+        Assert.Equal((CellStatus.Failed, CellStatus.Done), (store.Status(cell), store.Status(other)));
+        Assert.Matches($"^cells: .*{file} is damaged or foreign: {reason}.* Move it away", store.Error(cell));
+        Assert.Null(store.Result(cell));
+        Assert.Equal(1, App.Run(["suite", "status", "--out", store.Root], _output, _error));
+        Assert.Equal("", _error.ToString());
+        Assert.Contains($"failed: {cell.Id} {cell.Label}: cells: ", _output.ToString(), StringComparison.Ordinal);
+        Runner(store).Run([cell, other]);
+        Assert.Equal(CellStatus.Failed, store.Status(cell));
+        Runner(store, Options with { Retry = true }).Run([cell, other]);
+        Assert.Equal((CellStatus.Done, before), (store.Status(cell), store.ResultText(cell)));
+    }
+
+    [Fact]
+    public void Files_that_a_killed_process_left_half_written_go_with_the_next_claim_and_at_the_end()
+    {
+        var store = new CellStore(_folder.Path);
+        var cell = CellTests.Tiny();
+        store.Claim(cell)!.Dispose();
+        string first = store.StatePath(cell) + ".abc.tmp", second = File(store, cell, "result.json.77.tmp");
+        System.IO.File.WriteAllText(first, "half");
+        using (store.Claim(cell))
+            Assert.False(System.IO.File.Exists(first));
+        Runner(store, stepped: (_, _) => System.IO.File.WriteAllText(second, "half")).Run([cell]);
+        Assert.Equal(CellStatus.Done, store.Status(cell));
+        Assert.Equal(["cell.json", "lock", "result.json", "timing.json"], Directory.GetFiles(Path.Combine(store.Root, "cells", cell.Id)).Select(Path.GetFileName).Order());
     }
 
     [Fact]
@@ -187,6 +231,36 @@ public sealed class CellStoreTests : IDisposable
             Assert.True(first >= 4, $"it began again at phase {first}");
             Assert.Equal(whole.ResultText(cell), to.ResultText(cell));
         }
+    }
+
+    [Fact]
+    public void Results_of_another_version_are_kept_and_not_counted()
+    {
+        var store = new CellStore(_folder.Path);
+        Cell now = CellTests.Tiny(), old = now with { Engine = "0.1.0+000000000000" };
+        Runner(store).Run([now]);
+        store.Claim(old)!.Dispose();
+        store.Finish(old, $"{{\"cell\":\"{old.Id}\"}}", []);
+        Assert.NotEqual(now.Id, old.Id);
+        Assert.Equal(0, App.Run(["suite", "status", "--out", store.Root], _output, _error));
+        Assert.Contains("0 failed, 1 done", _output.ToString(), StringComparison.Ordinal);
+        Assert.Contains($"1 cells, 1 of them with results, are of another version of the engine (0.1.0+000000000000; this is {Native.Benchmarks.Engine.Id}): they are kept and not counted",
+            _output.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_version_of_a_cell_is_that_of_every_source_that_decides_its_bits()
+    {
+        string[] files = [.. new[] { "Tensor", "Kernels", "Autograd", "Methods" }
+            .SelectMany(p => Directory.EnumerateFiles(Path.Combine(OpKit.Root, p), "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(OpKit.Root, f).Replace('\\', '/')))
+            .Where(f => !f.Contains("/obj/", StringComparison.Ordinal) && !f.Contains("/bin/", StringComparison.Ordinal))
+            .Where(f => Path.GetExtension(f) is ".cs" or ".cu" or ".cuh" or ".targets")];
+        string[] lines = [.. files.Select(f => $"../{f} {Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(System.IO.File.ReadAllBytes(Path.Combine(OpKit.Root, f))))}")];
+        Assert.True(lines.Length > 300);
+        Assert.Equal($"{Native.Benchmarks.Engine.Version}+{Native.Benchmarks.Engine.Fingerprint(lines)}", Native.Benchmarks.Engine.Id);
+        Assert.Equal(Native.Benchmarks.Engine.Fingerprint(lines), Native.Benchmarks.Engine.Fingerprint(lines.Reverse().Select(l => l.Replace('/', '\\'))));
+        lines[7] = lines[7][..^1] + (lines[7][^1] == '0' ? '1' : '0');
+        Assert.NotEqual(Native.Benchmarks.Engine.Fingerprint(lines), Native.Benchmarks.Engine.Id.Split('+')[1]);
     }
 
     private Process Suite(string folder, string arguments)

@@ -35,7 +35,7 @@ public sealed class CellTests
     public void The_text_of_a_cell_names_everything_that_decides_its_bits()
     {
         var cell = Tiny("er", 3, 100, "capacity=50");
-        Assert.Equal("{\"batchSize\":10,\"engine\":\"" + Native.Benchmarks.Engine.Version + "\",\"epochs\":1,\"maxTest\":50,\"maxTrain\":100,\"method\":\"er\",\"options\":{\"capacity\":50,"
+        Assert.Equal("{\"batchSize\":10,\"engine\":\"" + Native.Benchmarks.Engine.Id + "\",\"epochs\":1,\"maxTest\":50,\"maxTrain\":100,\"method\":\"er\",\"options\":{\"capacity\":50,"
             + "\"learningRate\":0.1,\"replayBatch\":10,\"width\":0},\"scenario\":\"class\",\"seed\":3,\"shuffleClasses\":false,\"stream\":\"split-digits\"}", CanonicalJson.Text(cell.ToJson()));
         Assert.Matches("^[0-9a-f]{16}$", cell.Id);
         Cell[] others =
@@ -73,4 +73,12 @@ public sealed class CellTests
     [InlineData("lambda1 = 0, lambda2 = 0", true, "lambda1 = 0, lambda2 = 0")]
     [InlineData("naive,gem", false, "er")]
     public void A_filter_means_names(string only, bool means, params string[] names) => Assert.Equal(means, new Filter(only).Matches(names));
+
+    [Fact]
+    public void Means_are_over_the_first_tasks_after_their_phase_or_after_the_last()
+    {
+        var result = new CellResult(Tiny(), (System.Text.Json.Nodes.JsonObject)System.Text.Json.Nodes.JsonNode.Parse("{\"accuracyMatrix\":[[0.75,0,0],[0.5,1,0],[0.25,0.5,1]],\"flops\":7}")!, null);
+        Assert.Equal((0.75, 0.375, 0.25, 7.0), (result["average2"], result["retained2"], result["task1"], result["flops"]));
+        Assert.Equal((null, null, null), (result["average4"], result["retained4"], result["other"]));
+    }
 }
