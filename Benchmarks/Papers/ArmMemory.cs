@@ -70,10 +70,10 @@ internal static class ArmMemory
     public static PaperTable With(PaperTable table)
     {
         var lines = Printed[table.Id].Split('\n', StringSplitOptions.TrimEntries).Select(l => l.Split("; ")).ToDictionary(l => l[0], StringComparer.Ordinal);
-        return table with { Cells = [.. table.Cells.GroupBy(c => c.Row).SelectMany(row => row.Concat(Row(row.Key, row.First().Recipe!, lines[row.Key])))] };
+        return table with { Cells = [.. table.Cells.GroupBy(c => c.Row).SelectMany(row => row.Concat(Row(row.Key, row.First().Recipe!, lines[row.Key], row.First().NotComparable)))] };
     }
 
-    private static IEnumerable<PaperCell> Row(string row, Recipe recipe, string[] line)
+    private static IEnumerable<PaperCell> Row(string row, Recipe recipe, string[] line, string? otherwise)
     {
         bool nothing = recipe.Method is "naive" or "stationary", images = recipe.Method is "er" or "er-mir" or "gem" or "icarl";
         // All that a method keeps is either images or networks, so its storage is the one and the other is none.
@@ -82,10 +82,12 @@ internal static class ArmMemory
             if (line[at] == "-")
                 return null;
             var (value, half) = Number(line[at]);
+            // What another network keeps says nothing about theirs.
+            string? apart = measure == "storageBits" ? otherwise : null;
             return new PaperCell(row, new PaperColumn(name, measure ?? "", higher, scale, half), value, null, measure is null ? null : recipe)
             {
                 Provenance = Provenance,
-                NotComparable = measure is null ? none : recipe.Method == "icarl" && measure == "storageBits" ? "ours counts the network of before as well, from which it distils" : null,
+                NotComparable = measure is null ? none : apart is not null ? apart : recipe.Method == "icarl" && measure == "storageBits" ? "ours counts the network of before as well, from which it distils" : null,
             };
         }
         string? m = recipe.Method switch { "er" or "er-mir" => "option.replayBatch", "arm" => "option.recalled", "adi" => "option.generated", _ => null };

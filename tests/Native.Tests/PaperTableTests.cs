@@ -163,9 +163,11 @@ public sealed class PaperTableTests
         foreach (var cell in PaperTables.Find("arm/table1").Cells.Concat(PaperTables.Find("arm/table2").Cells))
         {
             bool generative = cell.Row is "GEN" or "GEN-MIR";
+            if (cell.Recipe is null || cell.Column.Measure is not ("averageAccuracy" or "forgetting" or "forgettingMir" or "storageBits"))
+                continue;
             Assert.Equal(generative, cell.NotComparable?.Contains("is not built", StringComparison.Ordinal) ?? false);
-            Assert.False(generative && cell.Provenance.Contains("released code", StringComparison.Ordinal), cell.Row);
-            if (cell.Recipe!.Stream.StartsWith("cifar", StringComparison.Ordinal))
+            Assert.False(generative && cell.Column.Measure != "storageBits" && cell.Provenance.Contains("released code", StringComparison.Ordinal), cell.Row);
+            if (cell.Recipe.Stream.StartsWith("cifar", StringComparison.Ordinal))
                 Assert.Equal(cell.Recipe.Options.Any(o => o.StartsWith("capacity=", StringComparison.Ordinal)) ? "cifar10-mir-5" : "cifar10-5", cell.Recipe.Stream);
         }
     }
