@@ -6,8 +6,9 @@ namespace Native.Methods;
 /// </param>
 /// <param name="Capacity">500 images in all: the largest memory of Automatic Recall Machines, table 3.</param>
 /// <param name="ReplayBatch">10 images from memory beside the 10 new ones (MIR; table 3 lists the same M = 10).</param>
+/// <param name="BatchReservoir">Slots are drawn for a whole batch at once, as in MIR's code; false for algorithm R, image by image.</param>
 /// <param name="Width">Hidden units or filters; 0 for the papers' own.</param>
-public sealed record ErOptions(double LearningRate = 0.1, int Capacity = 500, int ReplayBatch = 10, int Width = 0) : IMethodOptions
+public sealed record ErOptions(double LearningRate = 0.1, int Capacity = 500, int ReplayBatch = 10, bool BatchReservoir = true, int Width = 0) : IMethodOptions
 {
     /// <inheritdoc/>
     public void Validate(string method)
@@ -47,7 +48,7 @@ public sealed class Er(TaskStream stream, SeedStreams seeds, ErOptions options) 
         if (_memory.Draw(stream, options.ReplayBatch, exceptTask: _task) is { } old)
             loss += _learner.Loss(old);
         _learner.Descend(loss);
-        _memory.Add(batch);
+        _memory.Add(batch, together: options.BatchReservoir);
         return loss;
     }
 

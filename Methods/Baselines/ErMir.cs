@@ -10,9 +10,10 @@ namespace Native.Methods;
 /// script's choice on MNIST, not on CIFAR-10. The released code keeps these losses at rows of another numbering (of the images of other tasks, not of
 /// the memory), and for images that have since been replaced; here they belong to the image.
 /// </param>
+/// <param name="BatchReservoir">As of <see cref="ErOptions"/>.</param>
 /// <param name="Width">Hidden units or filters; 0 for the papers' own.</param>
 public sealed record ErMirOptions(
-    double LearningRate = 0.1, int Capacity = 500, int ReplayBatch = 10, int Candidates = 50, bool CompareToBest = true, int Width = 0) : IMethodOptions
+    double LearningRate = 0.1, int Capacity = 500, int ReplayBatch = 10, int Candidates = 50, bool CompareToBest = true, bool BatchReservoir = true, int Width = 0) : IMethodOptions
 {
     /// <summary>The defaults on a stream of the paper.</summary>
     public static ErMirOptions For(PaperData data) => new(CompareToBest: data == PaperData.Mnist, Candidates: data == PaperData.MiniImageNet ? 25 : 50);
@@ -60,7 +61,7 @@ public sealed class ErMir(TaskStream stream, SeedStreams seeds, ErMirOptions opt
             _learner.Descend(loss);
         else
             loss = DescendBoth(loss, slots);
-        foreach (int slot in _memory.Add(batch))
+        foreach (int slot in _memory.Add(batch, together: options.BatchReservoir))
             if (slot >= 0)
                 _best[slot] = MathF.Log(stream.Outputs);
         return loss;

@@ -53,18 +53,26 @@ public sealed class ReservoirBuffer
     public int TaskAt(int slot) => _tasks[slot];
 
     /// <summary>Offers every image of a batch; the slot that each went to, or -1 for one that was not kept.</summary>
-    public int[] Add(Batch batch)
+    /// <param name="batch">The images.</param>
+    /// <param name="together">
+    /// Once the memory is full, draws every slot among 0..n-1, n images having come before the batch, as Maximally Interfered Retrieval's code does: later images are
+    /// favoured, the more so the smaller the memory (the batch after the one that fills 10 places overwrites 6 of them), and those of a batch may take the same slot.
+    /// </param>
+    public int[] Add(Batch batch, bool together = false)
     {
         var slots = new int[batch.Count];
+        long before = Math.Max(Offered, Math.Min(Capacity, Offered + batch.Count));
         for (int i = 0; i < batch.Count; i++)
-            slots[i] = Add(batch.Pixels.AsSpan(i * _imageSize, _imageSize), batch.Targets[i], batch.Tasks[i]);
+            slots[i] = Add(batch.Pixels.AsSpan(i * _imageSize, _imageSize), batch.Targets[i], batch.Tasks[i], together ? before : null);
         return slots;
     }
 
     /// <summary>Offers one image; the slot that it went to, or -1.</summary>
-    public int Add(ReadOnlySpan<byte> image, int target, int task)
+    public int Add(ReadOnlySpan<byte> image, int target, int task) => Add(image, target, task, null);
+
+    private int Add(ReadOnlySpan<byte> image, int target, int task, long? among)
     {
-        long at = Count < Capacity ? Count : _random.NextInt64(Offered + 1);
+        long at = Count < Capacity ? Count : _random.NextInt64(among ?? Offered + 1);
         Offered++;
         if (at >= Capacity)
             return -1;

@@ -64,6 +64,44 @@ public sealed class ReplayTests
     }
 
     [Fact]
+    public void A_batch_drawn_together_favours_later_images_as_the_released_code_does()
+    {
+        // Ten places are full of the first ten images, so each of the next ten takes one of them: 10 (9/10)^10 = 3.487 are left, where algorithm R leaves 5.
+        using var scope = TensorScope.Begin();
+        var stream = TaskStreamTests.Stream(Scenario.ClassIncremental, train: 200);
+        int[] images = [.. stream.Tasks[0].Train.Take(20)];
+        (int Together, int Single) left = (0, 0);
+        const int Runs = 2000;
+        for (ulong seed = 0; seed < Runs; seed++)
+            foreach (bool together in (bool[])[true, false])
+            {
+                var buffer = new ReservoirBuffer(10, stream.InputSize, new Generator(seed));
+                buffer.Add(stream.BatchOf(stream.Train, images.AsSpan(0, 10)), together);
+                int[] slots = buffer.Add(stream.BatchOf(stream.Train, images.AsSpan(10, 10)), together);
+                int old = 10 - slots.Where(s => s >= 0).Distinct().Count();
+                if (together)
+                    left.Together += old;
+                else
+                    left.Single += old;
+            }
+        // Standard errors 0.02 and 0.03.
+        Assert.InRange(left.Together / (double)Runs, 3.39, 3.59);
+        Assert.InRange(left.Single / (double)Runs, 4.85, 5.15);
+    }
+
+    [Fact]
+    public void A_batch_that_fills_the_memory_draws_for_the_rest_among_what_fills_it()
+    {
+        using var scope = TensorScope.Begin();
+        var stream = TaskStreamTests.Stream(Scenario.ClassIncremental, train: 200);
+        var buffer = new ReservoirBuffer(15, stream.InputSize, new Generator(0));
+        int[] slots = buffer.Add(stream.BatchOf(stream.Train, stream.Tasks[0].Train.AsSpan(0, 20)), together: true);
+        Assert.Equal(Enumerable.Range(0, 15), slots[..15]);
+        Assert.All(slots[15..], s => Assert.InRange(s, 0, 14));
+        Assert.Equal(20, buffer.Offered);
+    }
+
+    [Fact]
     public void Draws_stay_uniform_over_other_tasks_while_images_come_and_go()
     {
         // After each insertion one draw, the excluded task changing now and then: the books on who is eligible must follow.
