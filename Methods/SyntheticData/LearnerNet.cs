@@ -68,6 +68,7 @@ public sealed class ConvLearner : LearnerNet
     private readonly LearnerNorm _norm;
     private readonly LearnerShrink _shrink;
     private readonly double _slope;
+    private readonly bool _headNorm;
     private readonly int _perLayer;
 
     /// <summary>A learner of images of that size.</summary>
@@ -78,9 +79,11 @@ public sealed class ConvLearner : LearnerNet
     /// <param name="norm">What follows a layer.</param>
     /// <param name="shrink">How maps are halved.</param>
     /// <param name="slope">Of the rectifier below 0: 0.1 in Generative Teaching Networks, because a plain rectifier has no curvature; 0 for a plain one.</param>
-    public ConvLearner(int channels, int side, int classes, int filters, LearnerNorm norm = LearnerNorm.Batch, LearnerShrink shrink = LearnerShrink.MaxPool, double slope = 0)
+    /// <param name="headNorm">With <see cref="LearnerNorm.Batch"/>, normalise the logits too.</param>
+    public ConvLearner(int channels, int side, int classes, int filters, LearnerNorm norm = LearnerNorm.Batch, LearnerShrink shrink = LearnerShrink.MaxPool, double slope = 0,
+        bool headNorm = false)
     {
-        (_norm, _shrink, _slope) = (norm, shrink, slope);
+        (_norm, _shrink, _slope, _headNorm) = (norm, shrink, slope, headNorm && norm == LearnerNorm.Batch);
         var shapes = new List<Shape>();
         int half(int n) => shrink == LearnerShrink.MaxPool ? n / 2 : (n + 1) / 2;
         int last = half(half(side));
@@ -93,6 +96,11 @@ public sealed class ConvLearner : LearnerNet
         if (norm == LearnerNorm.Weight)
             shapes.Add([classes]);
         shapes.Add([classes]);
+        if (_headNorm)
+        {
+            shapes.Add([classes]);
+            shapes.Add([classes]);
+        }
         Shapes = shapes;
 
         void layer(Shape weight)
@@ -108,7 +116,8 @@ public sealed class ConvLearner : LearnerNet
     public override IReadOnlyList<Shape> Shapes { get; }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<long> Normalised => _norm == LearnerNorm.Batch ? [Shapes[0][0], Shapes[_perLayer][0]] : [];
+    public override IReadOnlyList<long> Normalised => 
+        _norm != LearnerNorm.Batch ? [] : _headNorm ? [Shapes[0][0], Shapes[_perLayer][0], Shapes[^1][0]] : [Shapes[0][0], Shapes[_perLayer][0]];
 
     /// <inheritdoc/>
     public override Tensor Forward(IReadOnlyList<Tensor> w, Tensor x, Func<int, Tensor, Tensor, Tensor, Tensor>? norm = null)
@@ -119,15 +128,19 @@ public sealed class ConvLearner : LearnerNet
             x = Functional.Conv2d(x, Weight(w, ref at), w[at++], stride, padding: 1);
             if (_norm == LearnerNorm.Batch)
             {
-                x = norm is null ? Functional.BatchNorm(x, null, null, w[at], w[at + 1], training: true) : norm(layer, x, w[at], w[at + 1]);
+                x = Normalise(layer, x, w[at], w[at + 1], norm);
                 at += 2;
             }
             x = _slope == 0 ? x.Relu() : x.LeakyRelu(_slope);
             if (_shrink == LearnerShrink.MaxPool)
                 x = Functional.MaxPool2d(x, 2);
         }
-        return x.Reshape(x.Shape[0], -1).MatMul(Weight(w, ref at).T) + w[at];
+        x = x.Reshape(x.Shape[0], -1).MatMul(Weight(w, ref at).T) + w[at++];
+        return _headNorm ? Normalise(2, x, w[at], w[at + 1], norm) : x;
     }
+
+    private static Tensor Normalise(int layer, Tensor x, Tensor scale, Tensor shift, Func<int, Tensor, Tensor, Tensor, Tensor>? norm) =>
+        norm is null ? Functional.BatchNorm(x, null, null, scale, shift, training: true) : norm(layer, x, scale, shift);
 
     /// <inheritdoc/>
     protected override double Gain(int i) => _norm == LearnerNorm.None && i < 2 * _perLayer ? Math.Sqrt(2) : 1;
@@ -135,7 +148,7 @@ public sealed class ConvLearner : LearnerNet
     /// <inheritdoc/>
     protected override bool StartsAtOne(int i) => _norm switch
     {
-        LearnerNorm.Batch => i is 2 or 6,
+        LearnerNorm.Batch => i is 2 or 6 or 10,
         LearnerNorm.Weight => i is 1 or 4 or 7,
         _ => false,
     };

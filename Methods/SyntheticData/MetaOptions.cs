@@ -107,6 +107,9 @@ public enum LearnerKind
 /// <param name="Learner">The learner's kind.</param>
 /// <param name="LearnerFilters">Filters of its first layer. Unstated; the GTN port 32 to 64.</param>
 /// <param name="LearnerNorm">Batch normalisation (section 4), none, or normalised weights (GTN).</param>
+/// <param name="HeadNorm">
+/// With batch normalisation, the logits are normalised too: "each layer is followed by a batch normalisation layer" (section 4), as in GTN's port.
+/// </param>
 /// <param name="LearnerShrink">How it halves its maps: GTN by maxima.</param>
 /// <param name="Slope">Of its rectifiers below 0: GTN 0.1.</param>
 /// <param name="TestNorm">Batch statistics at test.</param>
@@ -120,7 +123,7 @@ public sealed record MetaOptions(
     MetaOptimizer MetaOptimizer = MetaOptimizer.Adam, double MetaRate = 3e-3, double MetaDecay = 0.1, double Clip = 1,
     double InitialRate = 0.02, double InitialMomentum = 0.5, bool PerStepRates = false, int ClassesPerTask = 2, bool Intermediate = false,
     bool Curriculum = false, bool FirstOrder = false, Recompute Recompute = Recompute.None, int Latent = 64, GeneratorKind Generator = GeneratorKind.Conv,
-    int GeneratorWidth = 512, int GeneratorFilters = 64, LearnerKind Learner = LearnerKind.Conv, int LearnerFilters = 32, LearnerNorm LearnerNorm = LearnerNorm.Batch,
+    int GeneratorWidth = 512, int GeneratorFilters = 64, LearnerKind Learner = LearnerKind.Conv, int LearnerFilters = 32, LearnerNorm LearnerNorm = LearnerNorm.Batch, bool HeadNorm = true,
     LearnerShrink LearnerShrink = LearnerShrink.MaxPool, double Slope = 0.1, TestNorm TestNorm = TestNorm.Batch, int Square = 1, int GanSteps = 3000,
     int GanBatch = 64, int? MetaSeed = 0) : IMethodOptions
 {

@@ -81,7 +81,7 @@ internal sealed class MetaTrainer : IDisposable
     /// <summary>The learner that a stream's images and the options ask for.</summary>
     public static LearnerNet Learner(MetaOptions o, ImagePixels pixels, int classes) => o.Learner == LearnerKind.Mlp
         ? new MlpLearner(pixels.Size, classes)
-        : new ConvLearner(pixels.Channels, pixels.Side, classes, o.LearnerFilters, o.LearnerNorm, o.LearnerShrink, o.Slope);
+        : new ConvLearner(pixels.Channels, pixels.Side, classes, o.LearnerFilters, o.LearnerNorm, o.LearnerShrink, o.Slope, o.HeadNorm);
 
     /// <summary>One update of what is learned. Returns the meta-loss and the norm of the meta-gradient before clipping.</summary>
     /// <exception cref="NumericException">Either is not finite: training would go on with NaN.</exception>

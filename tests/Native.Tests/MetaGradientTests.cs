@@ -52,12 +52,14 @@ public sealed class MetaGradientTests(ITestOutputHelper output)
 
     [Theory]
     [InlineData("as it is")]
+    [InlineData("logits as they are", LearnerNorm.Batch, LearnerShrink.MaxPool, false, false)]
     [InlineData("norm-free", LearnerNorm.None)]
     [InlineData("weight norm, stride", LearnerNorm.Weight, LearnerShrink.Stride)]
     [InlineData("all losses, a rate per step, learned noise", LearnerNorm.Batch, LearnerShrink.MaxPool, true)]
-    public void Every_element_agrees_with_central_differences(string name, LearnerNorm norm = LearnerNorm.Batch, LearnerShrink shrink = LearnerShrink.MaxPool, bool more = false)
+    public void Every_element_agrees_with_central_differences(string name, LearnerNorm norm = LearnerNorm.Batch, LearnerShrink shrink = LearnerShrink.MaxPool, bool more = false,
+        bool headNorm = true)
     {
-        using var trainer = Trainer(Small with { LearnerNorm = norm, LearnerShrink = shrink, Intermediate = more, PerStepRates = more, Curriculum = more }, 4);
+        using var trainer = Trainer(Small with { LearnerNorm = norm, LearnerShrink = shrink, HeadNorm = headNorm, Intermediate = more, PerStepRates = more, Curriculum = more }, 4);
         double[][] exact = Gradient(trainer);
         // Every rate counts; the first step's momentum has no velocity to keep.
         Assert.All(exact[^2], v => Assert.NotEqual(0, v));
@@ -148,12 +150,13 @@ public sealed class MetaGradientTests(ITestOutputHelper output)
     }
 
     [Theory]
-    [InlineData(LearnerNorm.Batch, LearnerShrink.MaxPool)]
-    [InlineData(LearnerNorm.None, LearnerShrink.Stride)]
-    [InlineData(LearnerNorm.Weight, LearnerShrink.MaxPool)]
-    public void The_learners_hessian_is_symmetric(LearnerNorm norm, LearnerShrink shrink)
+    [InlineData(LearnerNorm.Batch, LearnerShrink.MaxPool, true)]
+    [InlineData(LearnerNorm.Batch, LearnerShrink.MaxPool, false)]
+    [InlineData(LearnerNorm.None, LearnerShrink.Stride, false)]
+    [InlineData(LearnerNorm.Weight, LearnerShrink.MaxPool, false)]
+    public void The_learners_hessian_is_symmetric(LearnerNorm norm, LearnerShrink shrink, bool headNorm)
     {
-        var net = new ConvLearner(1, 8, 4, 3, norm, shrink, 0.1);
+        var net = new ConvLearner(1, 8, 4, 3, norm, shrink, 0.1, headNorm);
         var random = new Generator(4);
         Tensor x = NnKit.Values(9, 6, 1, 8, 8), y = Tensor.From([0L, 1, 2, 3, 0, 1], [6]);
         var w = net.Fresh((shape, deviation) => Tensor.Randn(shape, random, std: deviation, dtype: DType.F64), DType.F64);
@@ -161,6 +164,20 @@ public sealed class MetaGradientTests(ITestOutputHelper output)
         // With respect to weights and images: the block between them is what synthetic data are learned through.
         double asymmetry = GradCheck.HessianAsymmetry(v => Functional.CrossEntropy(net.Forward(v[..^1], v[^1]), y), [.. w, x]);
         Assert.InRange(asymmetry, 0, 1e-12);
+    }
+
+    [Fact]
+    public void Normalised_logits_have_mean_0_and_variance_1_over_the_batch_for_every_class()
+    {
+        using var scope = TensorScope.Begin();
+        var net = new ConvLearner(1, 8, 4, 3, LearnerNorm.Batch, LearnerShrink.MaxPool, 0.1, headNorm: true);
+        var random = new Generator(4);
+        var w = net.Fresh((shape, deviation) => Tensor.Randn(shape, random, std: deviation, dtype: DType.F64), DType.F64);
+        var logits = net.Forward(w, NnKit.Values(9, 6, 1, 8, 8));
+        Assert.Equal(3, net.Normalised.Count);
+        Assert.All(logits.Mean(0).ToArray<double>(), m => Assert.InRange(m, -1e-12, 1e-12));
+        // Less than 1 by the epsilon beside the variance.
+        Assert.All(logits.Square().Mean(0).ToArray<double>(), v => Assert.InRange(v, 0.99, 1));
     }
 
     [Theory]
