@@ -37,6 +37,9 @@ internal sealed class RunSaver(RunCheckpoint? checkpoint, IMethod method, Genera
     private long _steps;
     private RunStateWriter? _beforeTest;
 
+    /// <summary>Called before a state is taken.</summary>
+    public Action Settle { get; set; } = () => { };
+
     /// <summary>Continues from the file, if there is one.</summary>
     public void Load()
     {
@@ -87,6 +90,7 @@ internal sealed class RunSaver(RunCheckpoint? checkpoint, IMethod method, Genera
 
     private RunStateWriter Capture()
     {
+        Settle();
         var writer = new RunStateWriter();
         Describe(writer);
         return writer;
@@ -140,8 +144,8 @@ internal sealed class RunPosition(AccuracyMatrix matrix)
     /// <summary>Steps of all finished phases and this one.</summary>
     public long Steps => _steps;
 
-    /// <summary>Loss of the latest step.</summary>
-    public double Loss => _loss;
+    /// <summary>Loss of the latest step that was looked at.</summary>
+    public ref double Loss => ref _loss;
 
     /// <summary>The images of the current epoch, in the order in which they are shown.</summary>
     public ref int[] Order => ref _order;
@@ -156,11 +160,10 @@ internal sealed class RunPosition(AccuracyMatrix matrix)
     public ref Work Work => ref _work;
 
     /// <summary>One more step is done.</summary>
-    public void Advance(double loss)
+    public void Advance()
     {
         _step++;
         _steps++;
-        _loss = loss;
     }
 
     /// <summary>On to the next phase.</summary>
