@@ -14,6 +14,17 @@ internal static class StepGraphChecks
         return new TaskStream(new StreamPlan("digits", train, test, [[0, 1], [2, 3]]), Scenario.ClassIncremental);
     });
 
+    // Networks with batch normalisation: pixels are of their class and noise.
+    private static readonly Lazy<TaskStream> Colours = new(() =>
+    {
+        const int Count = 24, Size = 3 * 8 * 8;
+        var random = new Generator(6);
+        int[] labels = [.. Enumerable.Range(0, Count).Select(i => i % 4)];
+        byte[] pixels = [.. Enumerable.Range(0, Count * Size).Select(i => (byte)(50 * labels[i / Size] + random.NextInt64(50)))];
+        var set = new ImageSet("colours", pixels, labels, Count, 3, 8, 8, "made by the test");
+        return new TaskStream(new StreamPlan("colours", set, set, [[0, 1], [2, 3]]), Scenario.ClassIncremental);
+    });
+
     // Six steps of five and one of the rest, at least, in each phase.
     private static readonly TrainerOptions Training = new(Epochs: 2, BatchSize: 5);
 
@@ -34,6 +45,9 @@ internal static class StepGraphChecks
         ["arm from noise"] = ("arm", ["recalled=4", "steps=2", "fromNoise=true", "repeats=2"]),
         ["arm twice"] = ("arm", ["recalled=4", "steps=2", "repeats=2"]),
         ["arm, gradients that add up"] = ("arm", ["recalled=4", "steps=2", "repeats=2", "again=accumulate"]),
+        ["arm in colour"] = ("arm", ["recalled=3", "steps=1", "width=2", "pixelRate=1"]),
+        ["arm in colour, statistics kept"] = ("arm", ["recalled=3", "steps=1", "width=2", "pixelRate=1", "recallNorm=trainKeep"]),
+        ["adi in colour"] = ("adi", ["generated=3", "steps=1", "width=2", "pixelRate=1"]),
     };
 
     /// <summary>A training that records its steps ends with the bits of one that runs them operation by operation; what was recorded is more than a few kernels.</summary>
@@ -120,14 +134,16 @@ internal static class StepGraphChecks
         var (method, options) = Cases[name];
         var row = MethodTable.Find(method);
         var seeds = new SeedStreams(3);
-        var settings = new MethodSettings(Options: options.Append("width=6").Select(MethodOptions.Pair).ToDictionary(StringComparer.Ordinal));
-        using var inner = row.Create(Digits.Value, seeds, row.Configure(settings));
+        bool colour = name.Contains("colour", StringComparison.Ordinal);
+        var stream = (colour ? Colours : Digits).Value;
+        var settings = new MethodSettings(Options: (colour ? options : options.Append("width=6")).Select(MethodOptions.Pair).ToDictionary(StringComparer.Ordinal));
+        using var inner = row.Create(stream, seeds, row.Configure(settings));
         var losses = new List<double>();
         using var watched = new Watched(inner, losses);
         using var mortal = new ResumeTests.Mortal(watched, diesAt);
         try
         {
-            var result = new Trainer(Digits.Value, Training).Run(mortal, row.Joint, seeds.Batch, checkpoint: checkpoint is null ? null : checkpoint with { Seeds = seeds });
+            var result = new Trainer(stream, Training).Run(mortal, row.Joint, seeds.Batch, checkpoint: checkpoint is null ? null : checkpoint with { Seeds = seeds });
             var state = new RunStateWriter();
             inner.Persist(state);
             seeds.Persist(state);

@@ -7,7 +7,8 @@ namespace Native.Tests;
 [Collection(WorkersCollection.Name)]
 public sealed class StepGraphTests
 {
-    public static TheoryData<string> Cases => [.. StepGraphChecks.Cases.Keys];
+    // Of the residual network, which takes seconds here, one; a GPU runs all.
+    public static TheoryData<string> Cases => [.. StepGraphChecks.Cases.Keys.Where(c => c is not ("arm in colour" or "adi in colour"))];
 
     [NeedsTheory(GpuKit.Gxx)]
     [MemberData(nameof(Cases))]
