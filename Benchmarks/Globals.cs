@@ -18,7 +18,7 @@ internal sealed class Globals
     { Description = "Threads of the CPU back end; results do not depend on it.", HelpName = "N", Recursive = true };
 
     private readonly Option<string?> _device = new("--device")
-    { Description = "Device: cpu.", HelpName = "NAME", Recursive = true };
+    { Description = "Device: cpu, cuda:N, or emu:0, the CUDA back end on the host (default: NATIVE_DEVICE, else cpu).", HelpName = "NAME", Recursive = true };
 
     private readonly Option<bool> _tf32 = new("--tf32")
     { Description = "Products and convolutions in f32 on a GPU's tensor cores: factors rounded to 10 bits of mantissa. No effect on the CPU.", Recursive = true };

@@ -42,13 +42,14 @@ internal static class MethodRun
     }
 
     /// <summary>
-    /// The run as JSON: settings, figures as fractions, and why a figure is missing. No times and no paths, so equal seeds give equal bytes.
+    /// The run as JSON: settings, figures as fractions, and why a figure is missing. No times and no paths, and of the device its kind only, so equal seeds give equal bytes.
     /// </summary>
     public static void WriteJson(Utf8JsonWriter json, RunRecord run)
     {
         var (spec, stream) = (run.Spec, run.Stream);
         json.WriteNumber("schema", 1);
         json.WriteString("engine", Engine.Id);
+        json.WriteString("device", RunCheckpoint.BackEnd);
         json.WriteString("method", spec.Method.Name);
         json.WriteString("paper", spec.Method.Paper);
         json.WriteString("stream", spec.Stream);

@@ -10,9 +10,13 @@ namespace Native.Benchmarks;
 internal static class CellMerge
 {
     /// <summary>Copies everything of <paramref name="from"/> into <paramref name="to"/>; returns the number of cells there afterwards.</summary>
+    /// <exception cref="DataFormatException">Something in a folder is no cell.</exception>
     /// <exception cref="UsageException">Two folders hold different results of one cell, or somebody works on a cell.</exception>
     public static int Run(IReadOnlyList<CellStore> from, CellStore to, CancellationToken cancel)
     {
+        foreach (var store in from.Append(to))
+            if (store.Damaged() is [var (_, reason), ..])
+                throw new DataFormatException(reason);
         foreach (var store in from)
             foreach (var cell in store.All())
             {

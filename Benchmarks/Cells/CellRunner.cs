@@ -21,14 +21,16 @@ internal sealed record CellOptions(DataFolder Data, TimeSpan? Every, long? Every
 internal sealed class CellRunner(CellStore store, CellOptions options, Ui ui)
 {
     private readonly Lock _gate = new();
+    private readonly HashSet<string> _elsewhere = [];
     private CellProgress _progress = null!;
 
     /// <summary>Called for each step now and then, with the cell; for tests.</summary>
     public Action<Cell, TrainerProgress>? Stepped { get; init; }
 
-    /// <summary>Works until every cell is done, has failed, or is in the hands of another process.</summary>
-    public void Run(IReadOnlyList<Cell> plan)
+    /// <summary>Works until every cell is done, has failed, or is in the hands of another process. Returns how many were left as they are, begun on another device.</summary>
+    public int Run(IReadOnlyList<Cell> plan)
     {
+        _elsewhere.Clear();
         _progress = new CellProgress(store, plan, options.Jobs);
         if (options.Retry)
             foreach (var cell in plan.Where(c => store.Status(c) == CellStatus.Failed))
@@ -42,9 +44,10 @@ internal sealed class CellRunner(CellStore store, CellOptions options, Ui ui)
         }
         while (Open(plan).Count is > 0 and var now && now < left);
         ui.EndStatus();
+        return _elsewhere.Count;
     }
 
-    private List<Cell> Open(IReadOnlyList<Cell> plan) => [.. plan.Where(c => store.Status(c) is CellStatus.Waiting or CellStatus.Interrupted)];
+    private List<Cell> Open(IReadOnlyList<Cell> plan) => [.. plan.Where(c => !_elsewhere.Contains(c.Id) && store.Status(c) is CellStatus.Waiting or CellStatus.Interrupted)];
 
     private void Pass(List<Cell> open)
     {
@@ -91,14 +94,25 @@ internal sealed class CellRunner(CellStore store, CellOptions options, Ui ui)
     /// <summary>Runs one cell if nobody else does and it is not done.</summary>
     public void RunOne(Cell cell)
     {
-        using var claim = store.Claim(cell);
+        // A description that is damaged meanwhile is the failure of its cell.
+        using var claim = store.Status(cell) == CellStatus.Failed ? null : store.Claim(cell);
         if (claim is null || store.Result(cell) is not null || store.Error(cell) is not null)
             return;
         var clock = Stopwatch.StartNew();
         string outcome;
         try
         {
-            Ambient.Current.Allocator.ResetPeak();
+            // Left as it is, neither failed nor begun anew: whoever has that device goes on with it.
+            if (RunCheckpoint.Elsewhere(store.StatePath(cell)) is { } refusal)
+            {
+                lock (_gate)
+                {
+                    _elsewhere.Add(cell.Id);
+                    ui.Line($"{cell.Label}{Settings(cell)}: left as it is; {refusal}");
+                }
+                return;
+            }
+            Ambient.Current.AllocatorOf(Device.Default).ResetPeak();
             var run = Execute(cell);
             store.Finish(cell, Text(cell, run), Timing(run));
             outcome = run.Metrics.First(m => m.Key == "averageAccuracy") is { Value: not null } m ? $"average accuracy {m}" : "done";
@@ -141,7 +155,7 @@ internal sealed class CellRunner(CellStore store, CellOptions options, Ui ui)
 
     private static string Settings(Cell cell) => CellTable.Changed(cell) is { Length: > 0 } changed ? $" ({CellTable.Short(changed)})" : "";
 
-    // The same bytes wherever and however often interrupted the cell was run: no times, no paths, no device.
+    // The same bytes wherever and however often interrupted the cell was run: no times, no paths, of the device its kind, which decides how sums are rounded.
     private static string Text(Cell cell, RunRecord run)
     {
         using var bytes = new MemoryStream();
@@ -160,7 +174,7 @@ internal sealed class CellRunner(CellStore store, CellOptions options, Ui ui)
         ["trainSeconds"] = run.Result.TrainTime.TotalSeconds,
         ["testSeconds"] = run.Result.TestTime.TotalSeconds,
         ["device"] = Device.Default.Name,
-        ["peakBytes"] = Ambient.Current.Allocator.Stats.Peak,
+        ["peakBytes"] = Ambient.Current.AllocatorOf(Device.Default).Stats.Peak,
         ["threads"] = Workers.Count,
         ["commit"] = Engine.Commit,
     };

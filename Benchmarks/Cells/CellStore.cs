@@ -73,9 +73,9 @@ internal sealed class CellStore
         {
             Sweep(cell);
             if (!System.IO.File.Exists(File(cell, CellFile)))
-                AtomicFile.WriteText(File(cell, CellFile), CanonicalJson.Text(cell.ToJson()) + "\n");
-            else if (Describe(cell.Id) is var found && found.Id != cell.Id)
-                throw Bad(File(cell, CellFile), $"it describes the cell {found.Id}");
+                WriteDescription(cell);
+            else
+                Describe(cell.Id);
             return claim;
         }
         catch
@@ -84,6 +84,8 @@ internal sealed class CellStore
             throw;
         }
     }
+
+    private void WriteDescription(Cell cell) => AtomicFile.WriteText(File(cell, CellFile), CanonicalJson.Text(cell.ToJson()) + "\n");
 
     private static FileStream? TryLock(string path, int tries)
     {
@@ -108,7 +110,7 @@ internal sealed class CellStore
             return CellStatus.Waiting;
         if (IsLocked(cell))
             return CellStatus.Running;
-        return System.IO.File.Exists(File(cell, ErrorFile)) ? CellStatus.Failed
+        return System.IO.File.Exists(File(cell, ErrorFile)) || Damage(cell) is not null ? CellStatus.Failed
             : System.IO.File.Exists(File(cell, StateFile)) ? CellStatus.Interrupted
             : CellStatus.Waiting;
     }
@@ -134,9 +136,11 @@ internal sealed class CellStore
     /// <summary>Keeps why a cell failed.</summary>
     public void Fail(Cell cell, string error) => AtomicFile.WriteText(File(cell, ErrorFile), error.TrimEnd() + "\n");
 
-    /// <summary>Forgets a failure, damaged files included, so that the cell is tried again from where it stood.</summary>
+    /// <summary>Forgets a failure, damaged files included, so that the cell is tried again from where it stood; what it is, the plan knows.</summary>
     public void Retry(Cell cell)
     {
+        if (Foreign(cell) is not null)
+            WriteDescription(cell);
         if (Damage(cell) is not null)
         {
             System.IO.File.Delete(File(cell, ResultFile));
@@ -156,9 +160,26 @@ internal sealed class CellStore
         return System.IO.File.Exists(path) && Damage(cell) is null ? new CellResult(cell, Parse(path), TimingOf(cell)) : null;
     }
 
-    // One damaged result is the failure of one cell; whoever reads the others goes on.
+    // What is wrong with the description of a cell that the plan knows; none at all is written with the next claim.
+    private string? Foreign(Cell cell)
+    {
+        try
+        {
+            if (System.IO.File.Exists(File(cell, CellFile)))
+                Describe(cell.Id);
+            return null;
+        }
+        catch (TensorException e)
+        {
+            return e.Message;
+        }
+    }
+
+    // One damaged file is the failure of one cell; whoever reads the others goes on.
     private string? Damage(Cell cell)
     {
+        if (Foreign(cell) is { } foreign)
+            return foreign;
         if (!System.IO.File.Exists(File(cell, ResultFile)))
             return null;
         try
@@ -184,12 +205,33 @@ internal sealed class CellStore
     public JsonObject? TimingOf(Cell cell) =>
         System.IO.File.Exists(File(cell, ResultFile)) && System.IO.File.Exists(File(cell, TimingFile)) && Damage(cell) is null ? Parse(File(cell, TimingFile)) : null;
 
-    /// <summary>Every cell in the folder, in order of id.</summary>
-    /// <exception cref="DataFormatException">Something in it is no cell.</exception>
-    public IReadOnlyList<Cell> All() => Directory.Exists(Cells)
-        ? [.. Directory.EnumerateDirectories(Cells).Select(d => Path.GetFileName(d)!).Order(StringComparer.Ordinal)
-            .Where(id => Directory.EnumerateFileSystemEntries(Path.Combine(Cells, id)).Any(f => Path.GetFileName(f) != LockFile)).Select(Describe)]
-        : [];
+    /// <summary>Every cell in the folder, in order of id; what is none is <see cref="Damaged"/>.</summary>
+    public IReadOnlyList<Cell> All() => [.. Look().Select(f => f.Cell).OfType<Cell>()];
+
+    /// <summary>What in the folder is no cell, by name, and why.</summary>
+    public IReadOnlyList<(string Id, string Reason)> Damaged() => [.. Look().Where(f => f.Reason is not null).Select(f => (f.Id, f.Reason!))];
+
+    private IEnumerable<(string Id, Cell? Cell, string? Reason)> Look()
+    {
+        if (!Directory.Exists(Cells))
+            yield break;
+        foreach (string id in Directory.EnumerateDirectories(Cells).Select(d => Path.GetFileName(d)!).Order(StringComparer.Ordinal))
+        {
+            if (Directory.EnumerateFileSystemEntries(Path.Combine(Cells, id)).All(f => Path.GetFileName(f) == LockFile))
+                continue;
+            Cell? cell = null;
+            string? reason = null;
+            try
+            {
+                cell = Describe(id);
+            }
+            catch (TensorException e)
+            {
+                reason = e.Message;
+            }
+            yield return (id, cell, reason);
+        }
+    }
 
     private Cell Describe(string id)
     {

@@ -36,10 +36,10 @@ internal static class ReproduceCommand
         var plan = reproduction.Plan();
         ui.Line($"{table.Id}: {table.Paper}, {table.Title}");
         ui.Line($"preset {PlanOptions.Name(options.Preset)}, seeds 0 to {options.Seeds - 1}: {plan.Count} cells, {plan.Count(c => store.Status(c) == CellStatus.Done)} done already, in {options.Folder}");
-        new CellRunner(store, options.Cells, ui).Run(options.Part(plan));
+        int left = new CellRunner(store, options.Cells, ui).Run(options.Part(plan));
         if (options.Index is null)
             Report(ui, reproduction, store, options.Folder, json);
-        return SuiteCommand.Failures(ui, store, options.Part(plan));
+        return SuiteCommand.Failures(ui, store, options.Part(plan), left);
     }
 
     /// <summary>Prints the comparison and writes it below the folder.</summary>

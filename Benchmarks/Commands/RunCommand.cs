@@ -119,11 +119,11 @@ internal static class RunCommand
         var cell = Cell.Of(spec with { Stream = SuiteCommand.Real(spec.Stream, folder) });
         var store = new CellStore(root);
         ui.Line($"cell {cell.Id} of {root}: {cell.Label}, {store.Status(cell).ToString().ToLowerInvariant()}");
-        new CellRunner(store, new CellOptions(folder, time, steps), ui).Run([cell]);
+        int left = new CellRunner(store, new CellOptions(folder, time, steps), ui).Run([cell]);
         CellTable.Of(store, [cell]).Print(ui);
         if (json is not null && store.Result(cell) is not null)
             AtomicFile.WriteText(json, store.ResultText(cell));
-        return SuiteCommand.Failures(ui, store, [cell]);
+        return SuiteCommand.Failures(ui, store, [cell], left);
     }
 
     /// <summary>Says which data are used; loudly when they stand in for others.</summary>

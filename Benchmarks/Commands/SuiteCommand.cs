@@ -46,9 +46,9 @@ internal static class SuiteCommand
         ui.Line($"preset {PlanOptions.Name(options.Preset)}, seeds 0 to {options.Seeds - 1}: {plan.Count} cells, {plan.Count(c => store.Status(c) == CellStatus.Done)} done already");
         if (quick)
             RunCommand.DescribeData(ui, Build(plan[0], options.Data));
-        new CellRunner(store, options.Cells, ui).Run(plan);
+        int left = new CellRunner(store, options.Cells, ui).Run(plan);
         if (options.Index is not null)
-            return Failures(ui, store, plan);
+            return Failures(ui, store, plan, left);
         ui.Line();
         var table = CellTable.Of(store, plan);
         table.Print(ui);
@@ -56,7 +56,7 @@ internal static class SuiteCommand
         int verdict = quick && options.Only is null ? Checks(ui, options, store, plan, table) : App.Success;
         if (!quick)
             Papers(ui, store, options.Folder, tables);
-        int failures = Failures(ui, store, plan);
+        int failures = Failures(ui, store, plan, left);
         ui.Line($"{clock.Elapsed.TotalSeconds:F1} s; results in {options.Folder}");
         return Math.Max(verdict, failures);
     }
@@ -153,8 +153,8 @@ internal static class SuiteCommand
         new ReportTable(["table", "what", "numbers>", "verdicts"], rows).Print(ui);
     }
 
-    /// <summary>Names the cells that failed; the exit code.</summary>
-    public static int Failures(Ui ui, CellStore store, IReadOnlyList<Cell> plan)
+    /// <summary>Names the cells that failed; the exit code, with those that were <paramref name="left"/> for another device.</summary>
+    public static int Failures(Ui ui, CellStore store, IReadOnlyList<Cell> plan, int left = 0)
     {
         var failed = plan.Where(c => store.Status(c) == CellStatus.Failed).ToList();
         foreach (var cell in failed)
@@ -164,7 +164,7 @@ internal static class SuiteCommand
         int elsewhere = plan.Count(c => store.Status(c) == CellStatus.Running);
         if (elsewhere > 0)
             ui.Line($"{elsewhere} cells are being run by other processes");
-        return failed.Count > 0 ? App.Failed : App.Success;
+        return failed.Count + left > 0 ? App.Failed : App.Success;
     }
 
     private static void WritePlan(string folder, IReadOnlyList<Cell> plan) =>
@@ -198,6 +198,8 @@ internal static class SuiteCommand
             var store = new CellStore(root);
             var planned = ReadPlan(root);
             IReadOnlyList<Cell> all = [.. planned, .. store.All().Where(c => !planned.Contains(c))];
+            // Those of the plan are among its failures.
+            var damaged = store.Damaged().Where(d => !planned.Any(c => c.Id == d.Id)).ToList();
             var states = all.Select(c => c.Engine == Engine.Id ? $"{store.Status(c)}".ToLowerInvariant() : Other).ToList();
             new ReportTable(["index>", "cell", "method", "options", "stream", "seed>", "status", "s>"], [.. all.Select((c, i) => new[]
             {
@@ -207,7 +209,9 @@ internal static class SuiteCommand
             if (all.Where(c => c.Engine != Engine.Id).ToList() is { Count: > 0 } old)
                 ui.Line($"{old.Count} cells, {old.Count(c => store.Status(c) == CellStatus.Done)} of them with results, are of another version of the engine "
                     + $"({string.Join(", ", old.Select(c => c.Engine).Distinct())}; this is {Engine.Id}): they are kept and not counted");
-            return Failures(ui, store, [.. all.Where(c => c.Engine == Engine.Id)]);
+            foreach (var (id, reason) in damaged)
+                ui.Line($"damaged: {id}: {reason}");
+            return Math.Max(Failures(ui, store, [.. all.Where(c => c.Engine == Engine.Id)]), damaged.Count > 0 ? App.Failed : App.Success);
         });
         return command;
     }

@@ -6,11 +6,14 @@ namespace Native.Methods;
 /// that teaches the present network what the one of before says, on both. Nothing of earlier tasks is stored but that network. <c>PAPER.md</c>
 /// beside this file maps equations to lines.
 /// </summary>
-public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds, ArmOptions options) : IMethod, IMeasured
+public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds, ArmOptions options) : IMethod, IMeasured, IRecorded
 {
+    private const int Plain = 0, Recalling = 1;
+
     private readonly SgdLearner _learner = new(stream, seeds, options.LearningRate, options.Width);
     private readonly Teacher _teacher = new(stream, options.Width, options.Lag);
     private readonly Generator _random = seeds.Noise;
+    private long[][] _origins = [];
 
     /// <inheritdoc/>
     public long ParameterCount => _learner.ParameterCount;
@@ -18,7 +21,10 @@ public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds,
     /// <inheritdoc/>
     public long StorageBits => _teacher.StorageBits;
 
-    /// <summary>What is told of each recall while training, or null: histories and pictures. Tells, never changes a bit.</summary>
+    /// <inheritdoc/>
+    public long Nodes => Graph.Nodes;
+
+    /// <summary>What is told of each recall while training, or null: histories and pictures. Tells, never changes a bit; steps that are told of are not recorded.</summary>
     public Action<Recollection>? Recorder { get; set; }
 
     /// <summary>The present network and the one of before, for studies after training.</summary>
@@ -31,39 +37,67 @@ public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds,
     public Tensor Observe(Batch batch)
     {
         _teacher.Update(_learner.Net);
-        var loss = _learner.Loss(batch);
-        _learner.Descend(loss);
-        if (_teacher.Replays(options.RecallFrom))
-        {
-            using var scope = TensorScope.Begin("recall");
-            var images = Begin(batch, out long[] origin);
-            Climb(batch, images);
-            Learn(batch, origin, images, again: false);
-            for (int r = 1; r < options.Repeats; r++)
-            {
-                using var again = TensorScope.Begin("recall-again");
-                if (options.Again == RecallAgain.Restart)
-                    images = Begin(batch, out origin);
-                Climb(batch, images);
-                Learn(batch, origin, images, again: true);
-            }
-        }
+        bool recalls = _teacher.Replays(options.RecallFrom);
+        Tensor[] choices = recalls ? Choose(batch) : [];
+        int variant = recalls ? Recalling : Plain;
+        var loss = Recorder is null ? Graph.Run(variant, batch, null, choices) : Step(variant, new StepInputs(batch, null, choices));
         _teacher.Advance();
         return loss;
     }
 
-    /// <summary>Where recall starts, and from which image of the batch each comes (empty for noise).</summary>
-    internal Tensor Begin(Batch batch, out long[] origin)
+    private StepGraph Graph => field ??= new StepGraph("arm-step", Step);
+
+    // What the host decides of a recalling step: what lies away, and from which images each recall of the iteration starts.
+    private Tensor[] Choose(Batch batch)
     {
-        origin = options.FromNoise ? [] : RecallObjective.Choose(options.Recalled, batch.Count, _random);
-        return options.FromNoise ? Tensor.Rand([options.Recalled, stream.InputSize], _random)
-            : batch.X.TakeRows(Tensor.From(origin, [origin.Length]));
+        int starts = options.FromNoise ? 0 : options.Again == RecallAgain.Restart ? options.Repeats : 1;
+        _origins = [.. Enumerable.Range(0, starts).Select(_ => RecallObjective.Choose(options.Recalled, batch.Count, _random))];
+        return [Away(batch), .. _origins.Select(o => Tensor.From(o, [o.Length]))];
     }
 
-    /// <summary>Eq. 9 climbed in place from where the images [M, pixels] are. The networks stay as they are.</summary>
-    internal void Climb(Batch batch, Tensor images)
+    private Tensor Step(int variant, StepInputs inputs)
     {
-        var away = RecallObjective.Away([.. batch.Targets.Distinct().Order()], stream.Outputs);
+        var batch = inputs.Batch;
+        var loss = _learner.Loss(batch);
+        _learner.Descend(loss);
+        if (variant == Plain)
+            return loss;
+        using var scope = TensorScope.Begin("recall");
+        var images = Begin(inputs, 0);
+        Climb(images, inputs.Choices[0]);
+        Learn(batch, 0, images);
+        for (int r = 1; r < options.Repeats; r++)
+        {
+            using var again = TensorScope.Begin("recall-again");
+            if (options.Again == RecallAgain.Restart)
+                images = Begin(inputs, r);
+            Climb(images, inputs.Choices[0]);
+            Learn(batch, r, images);
+        }
+        return loss;
+    }
+
+    private Tensor Begin(StepInputs inputs, int repeat) => options.FromNoise ? Tensor.Rand([options.Recalled, stream.InputSize], _random)
+        : inputs.Batch.X.TakeRows(inputs.Choices[1 + repeat]);
+
+    /// <summary>Where the first recall of an iteration starts, [M, pixels], and from which image of the batch each comes (empty for noise).</summary>
+    internal Tensor Begin(Batch batch, out long[] origin)
+    {
+        var images = Begin(new StepInputs(batch, null, Choose(batch)), 0);
+        origin = Origin(0);
+        return images;
+    }
+
+    // Repetitions that continue started where the first did.
+    private long[] Origin(int repeat) => _origins.Length == 0 ? [] : _origins[Math.Min(repeat, _origins.Length - 1)];
+
+    private Tensor Away(Batch batch) => RecallObjective.Away([.. batch.Targets.Distinct().Order()], stream.Outputs);
+
+    /// <summary>Eq. 9 climbed in place from where the images [M, pixels] are. The networks stay as they are.</summary>
+    internal void Climb(Batch batch, Tensor images) => Climb(images, Away(batch));
+
+    private void Climb(Tensor images, Tensor away)
+    {
         using var mode = Distillation.Norm(options.RecallNorm, _teacher.Net, _learner.Net);
         using var before = _teacher.Net.Freeze();
         using var now = _learner.Net.Freeze();
@@ -74,24 +108,24 @@ public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds,
     private Tensor Planes(Tensor images) => images.Reshape(-1, stream.Train.Channels, stream.Train.Height, stream.Train.Width);
 
     // Line 9. The targets come from the network of before at the images after the last ascent step.
-    private void Learn(Batch batch, long[] origin, Tensor images, bool again)
+    private void Learn(Batch batch, int repeat, Tensor images)
     {
         Tensor recalled, real = batch.X;
         if (options.RealWeight == 0)
         {
             var targets = Targets(images);
-            Tell(batch, origin, images, targets);
+            Tell(batch, repeat, images, targets);
             recalled = Distillation.Losses(_learner.Net, images, targets);
-            Descend(recalled.Sum() * (options.RecallWeight / Divisor(images.Shape[0], 0)), again);
+            Descend(recalled.Sum() * (options.RecallWeight / Divisor(images.Shape[0], 0)), repeat);
             return;
         }
         Tensor targetRecalled, targetReal, distilled;
         using (Distillation.Norm(options.RecallNorm, _teacher.Net, _learner.Net))
             (targetRecalled, targetReal) = Distillation.Targets(_teacher.Net, images, real);
-        Tell(batch, origin, images, targetRecalled);
+        Tell(batch, repeat, images, targetRecalled);
         (recalled, distilled) = Distillation.Losses(_learner.Net, images, real, targetRecalled, targetReal);
         Descend(recalled.Sum() * (options.RecallWeight / Divisor(images.Shape[0], real.Shape[0]))
-            + distilled.Sum() * (options.RealWeight / Divisor(real.Shape[0], images.Shape[0])), again);
+            + distilled.Sum() * (options.RealWeight / Divisor(real.Shape[0], images.Shape[0])), repeat);
     }
 
     private Tensor Targets(Tensor images)
@@ -103,21 +137,21 @@ public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds,
     private double Divisor(long own, long other) => options.UnionMean ? own + other : own;
 
     // The released code never clears the gradients between repetitions, so the second applies g1 + g2.
-    private void Descend(Tensor loss, bool again)
+    private void Descend(Tensor loss, int repeat)
     {
         if (options.Again != RecallAgain.Accumulate || options.Repeats == 1)
         {
             _learner.Descend(loss);
             return;
         }
-        if (!again)
+        if (repeat == 0)
             _learner.Optimizer.ZeroGrad();
         loss.Backward();
         _learner.Optimizer.Step();
     }
 
-    private void Tell(Batch batch, long[] origin, Tensor images, Tensor targets) =>
-        Recorder?.Invoke(new Recollection(_teacher.Iteration, batch, origin, images, targets));
+    private void Tell(Batch batch, int repeat, Tensor images, Tensor targets) =>
+        Recorder?.Invoke(new Recollection(_teacher.Iteration, batch, Origin(repeat), images, targets));
 
     /// <inheritdoc/>
     public void EndTask(StreamTask task)
@@ -154,6 +188,7 @@ public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds,
     /// <inheritdoc/>
     public void Dispose()
     {
+        Graph.Dispose();
         _teacher.Dispose();
         _learner.Dispose();
     }

@@ -47,14 +47,17 @@ public sealed record AdiOptions(
 /// <see cref="AutomaticRecallMachine"/>, but each image is made for a class drawn from those seen and not present, without selecting what the
 /// batch interferes with, and the statistics of the generated batch shall match the running ones.
 /// </summary>
-public sealed class Adi : IMethod
+public sealed class Adi : IMethod, IRecorded
 {
+    private const int Plain = 0, Replaying = 1;
+
     private readonly TaskStream _stream;
     private readonly AdiOptions _options;
     private readonly SgdLearner _learner;
     private readonly Teacher _teacher;
     private readonly Generator _random;
     private readonly List<Tensor> _mismatch = [];
+    private readonly StepGraph _step;
     private int[] _seen = [];
 
     /// <summary>A fresh learner for a stream.</summary>
@@ -63,6 +66,7 @@ public sealed class Adi : IMethod
         (_stream, _options, _random) = (stream, options, seeds.Noise);
         _learner = new SgdLearner(stream, seeds, options.LearningRate, options.Width);
         _teacher = new Teacher(stream, options.Width, options.Lag);
+        _step = new StepGraph("adi-step", Step);
         foreach (var norm in Norms(_teacher.Net))
             norm.Watch = x => Compare(norm, x);
     }
@@ -74,20 +78,38 @@ public sealed class Adi : IMethod
     public long StorageBits => _teacher.StorageBits;
 
     /// <inheritdoc/>
+    public long Nodes => _step.Nodes;
+
+    /// <inheritdoc/>
     public void BeginTask(StreamTask task, int steps) => _teacher.BeginTask(task);
 
     /// <inheritdoc/>
     public Tensor Observe(Batch batch)
     {
         _teacher.Update(_learner.Net);
-        var loss = _learner.Loss(batch);
-        _learner.Descend(loss);
         int[] past = [.. _seen.Except(batch.Targets).Order()];
-        if (past.Length > 0 && _teacher.Replays(_options.GenerateFrom))
-            Replay(batch, past);
+        bool replays = past.Length > 0 && _teacher.Replays(_options.GenerateFrom);
+        var loss = _step.Run(replays ? Replaying : Plain, batch, null, replays ? Choose(batch, past) : []);
         _seen = [.. _seen.Union(batch.Targets).Order()];
         _teacher.Advance();
         return loss;
+    }
+
+    private Tensor Step(int variant, StepInputs inputs)
+    {
+        var loss = _learner.Loss(inputs.Batch);
+        _learner.Descend(loss);
+        if (variant == Replaying)
+            Replay(inputs.Batch, inputs.Choices);
+        return loss;
+    }
+
+    // What the host decides of a replaying step: the class of each image, and the image of the batch that it starts from.
+    private Tensor[] Choose(Batch batch, int[] past)
+    {
+        int m = _options.Generated;
+        var classes = Tensor.From(DrawClasses(m, past, _random), [m]);
+        return _options.FromNoise ? [classes] : [classes, Tensor.From(RecallObjective.Choose(m, batch.Count, _random), [m])];
     }
 
     /// <summary>The classes of m images: drawn from those past, without replacement as long as that is possible (code).</summary>
@@ -105,12 +127,11 @@ public sealed class Adi : IMethod
         return loss;
     }
 
-    private void Replay(Batch batch, int[] past)
+    private void Replay(Batch batch, IReadOnlyList<Tensor> choices)
     {
         using var scope = TensorScope.Begin("generate");
-        var classes = Tensor.From(DrawClasses(_options.Generated, past, _random), [_options.Generated]);
-        var images = _options.FromNoise ? Tensor.Rand([_options.Generated, _stream.InputSize], _random)
-            : batch.X.TakeRows(Tensor.From(RecallObjective.Choose(_options.Generated, batch.Count, _random), [_options.Generated]));
+        var classes = choices[0];
+        var images = _options.FromNoise ? Tensor.Rand([_options.Generated, _stream.InputSize], _random) : batch.X.TakeRows(choices[1]);
         using (_teacher.Net.Freeze())
         using (_learner.Net.Freeze())
             RecallObjective.Climb(images, _options.Steps, _options.PixelRate, x =>
@@ -161,6 +182,7 @@ public sealed class Adi : IMethod
     /// <inheritdoc/>
     public void Dispose()
     {
+        _step.Dispose();
         _teacher.Dispose();
         _learner.Dispose();
     }

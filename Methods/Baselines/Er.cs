@@ -26,7 +26,7 @@ public sealed record ErOptions(double LearningRate = 0.1, int Capacity = 500, in
 /// the step. These are the conventions of Maximally Interfered Retrieval (Aljundi et al. 2019, code), where the ER rows that later papers
 /// compare with come from: 83.2 +- 1.9% and forgetting 13.4 +- 1.9% with 500 images on 5,000 (Automatic Recall Machines, table 3).
 /// </summary>
-public sealed class Er(TaskStream stream, SeedStreams seeds, ErOptions options) : IMethod
+public sealed class Er(TaskStream stream, SeedStreams seeds, ErOptions options) : IMethod, IRecorded
 {
     private readonly SgdLearner _learner = new(stream, seeds, options.LearningRate, options.Width);
     private readonly ReservoirBuffer _memory = new(options.Capacity, stream.InputSize, seeds.Replay);
@@ -39,16 +39,27 @@ public sealed class Er(TaskStream stream, SeedStreams seeds, ErOptions options) 
     public long StorageBits => _memory.StorageBits;
 
     /// <inheritdoc/>
+    public long Nodes => Graph.Nodes;
+
+    /// <inheritdoc/>
     public void BeginTask(StreamTask task, int steps) => _task = task.Index;
 
     /// <inheritdoc/>
     public Tensor Observe(Batch batch)
     {
-        var loss = _learner.Loss(batch);
-        if (_memory.Draw(stream, options.ReplayBatch, exceptTask: _task) is { } old)
+        var loss = Graph.Run(0, batch, _memory.Draw(stream, options.ReplayBatch, exceptTask: _task));
+        _memory.Add(batch, together: options.BatchReservoir);
+        return loss;
+    }
+
+    private StepGraph Graph => field ??= new StepGraph("er-step", Step);
+
+    private Tensor Step(int variant, StepInputs inputs)
+    {
+        var loss = _learner.Loss(inputs.Batch);
+        if (inputs.Memory is { } old)
             loss += _learner.Loss(old);
         _learner.Descend(loss);
-        _memory.Add(batch, together: options.BatchReservoir);
         return loss;
     }
 
@@ -69,5 +80,9 @@ public sealed class Er(TaskStream stream, SeedStreams seeds, ErOptions options) 
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _learner.Dispose();
+    public void Dispose()
+    {
+        Graph.Dispose();
+        _learner.Dispose();
+    }
 }

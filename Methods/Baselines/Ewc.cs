@@ -27,11 +27,12 @@ public sealed record EwcOptions(
 /// sum over tasks and parameters of F (theta - theta*)^2. The sum over tasks is the quadratic A theta^2 - 2 B theta + C with A = sum F, B = sum F theta*, C =
 /// sum F theta*^2, so a step costs the same after twenty tasks as after one.
 /// </summary>
-public sealed class Ewc : IMethod
+public sealed class Ewc : IMethod, IRecorded
 {
     private readonly TaskStream _stream;
     private readonly EwcOptions _options;
     private readonly SgdLearner _learner;
+    private readonly StepGraph _step;
     private readonly Tensor?[] _a, _b;
     private double _c;
     private int _tasks;
@@ -41,6 +42,7 @@ public sealed class Ewc : IMethod
     {
         (_stream, _options) = (stream, options);
         _learner = new SgdLearner(stream, seeds, options.LearningRate, options.Width);
+        _step = new StepGraph("ewc-step", Step);
         (_a, _b) = (new Tensor?[_learner.Net.Parameters().Count], new Tensor?[_learner.Net.Parameters().Count]);
     }
 
@@ -51,6 +53,9 @@ public sealed class Ewc : IMethod
     public long StorageBits => 64 * _learner.ParameterCount * _tasks;
 
     /// <inheritdoc/>
+    public long Nodes => Math.Max(_step.Nodes, _learner.Nodes);
+
+    /// <inheritdoc/>
     public void BeginTask(StreamTask task, int steps)
     {
     }
@@ -58,16 +63,20 @@ public sealed class Ewc : IMethod
     /// <inheritdoc/>
     public Tensor Observe(Batch batch)
     {
-        var loss = _learner.Loss(batch);
-        _learner.Descend(_tasks == 0 ? loss : loss + Penalty());
+        return _tasks == 0 ? _learner.Step(batch) : _step.Run(0, batch, null, Tensor.Scalar((float)_c));
+    }
+
+    private Tensor Step(int variant, StepInputs inputs)
+    {
+        var loss = _learner.Loss(inputs.Batch);
+        _learner.Descend(loss + Penalty(inputs.Choices[0]));
         return loss;
     }
 
-    /// <summary>lambda sum over tasks of F (theta - theta*)^2, recorded.</summary>
-    internal Tensor Penalty()
+    // lambda sum over tasks of F (theta - theta*)^2, recorded.
+    private Tensor Penalty(Tensor sum)
     {
         var parameters = _learner.Net.Parameters();
-        var sum = Tensor.Scalar((float)_c);
         for (int i = 0; i < parameters.Count; i++)
             sum += (parameters[i].Value * (_a[i]! * parameters[i].Value - 2 * _b[i]!)).Sum();
         return _options.Strength * sum;
@@ -129,6 +138,7 @@ public sealed class Ewc : IMethod
     /// <inheritdoc/>
     public void Dispose()
     {
+        _step.Dispose();
         foreach (var t in _a.Concat(_b))
             t?.Dispose();
         _learner.Dispose();

@@ -23,7 +23,7 @@ public sealed record IcarlOptions(double LearningRate = 0.1, int Capacity = 1000
 /// of before says (algorithm 3); exemplars chosen by herding after each task (algorithms 4 and 5); prediction by the nearest mean of exemplars in
 /// normalised feature space (algorithm 1). Online, as in Maximally Interfered Retrieval's tables: one pass, several steps per batch.
 /// </summary>
-public sealed class Icarl : IMethod
+public sealed class Icarl : IMethod, IRecorded
 {
     // The score of a class without exemplars: below every distance.
     private const float Never = -1e9f;
@@ -34,6 +34,7 @@ public sealed class Icarl : IMethod
     private readonly Teacher _teacher;
     private readonly ExemplarSets _exemplars;
     private readonly Generator _random;
+    private readonly StepGraph _step;
     private float[]? _means;
 
     /// <summary>A fresh learner for a stream.</summary>
@@ -45,6 +46,7 @@ public sealed class Icarl : IMethod
         (_stream, _options, _random) = (stream, options, seeds.Replay);
         _learner = new SgdLearner(stream, seeds, options.LearningRate, options.Width);
         _teacher = new Teacher(stream, options.Width, lag: null);
+        _step = new StepGraph("icarl-step", Body);
         _exemplars = new ExemplarSets(options.Capacity, stream.InputSize);
     }
 
@@ -55,6 +57,9 @@ public sealed class Icarl : IMethod
     public long StorageBits => _exemplars.StorageBits + _teacher.StorageBits;
 
     /// <inheritdoc/>
+    public long Nodes => _step.Nodes;
+
+    /// <inheritdoc/>
     public void BeginTask(StreamTask task, int steps) => _teacher.BeginTask(task);
 
     /// <inheritdoc/>
@@ -62,7 +67,8 @@ public sealed class Icarl : IMethod
     {
         _means = null;
         _teacher.Update(_learner.Net);
-        var loss = Step(batch);
+        // A copy: what follows are replays of the same step.
+        var loss = Step(batch).Detach().Clone();
         for (int i = 1; i < _options.Iterations; i++)
         {
             using var scope = TensorScope.Begin("iteration");
@@ -72,30 +78,41 @@ public sealed class Icarl : IMethod
         return loss;
     }
 
+    // Exemplars are there from the end of the first task on, and with them past classes.
     private Tensor Step(Batch batch)
     {
-        var x = batch.X;
-        int[] targets = batch.Targets;
-        if (_exemplars.Draw(_stream, _options.ReplayBatch, _random) is { } old)
-            (x, targets) = (Tensor.Concat([x, old.X]), [.. targets, .. old.Targets]);
-        int[] past = _exemplars.Classes;
-        var loss = Functional.BceWithLogits(_learner.Logits(x), Targets(x, targets, past), reduction: Reduction.Sum) / x.Shape[0];
+        var old = _exemplars.Draw(_stream, _options.ReplayBatch, _random);
+        return _step.Run(0, batch, old, old is null ? [] : [IsPast(_exemplars.Classes)]);
+    }
+
+    private Tensor Body(int variant, StepInputs inputs)
+    {
+        var (x, y) = (inputs.Batch.X, inputs.Batch.Y);
+        if (inputs.Memory is { } old)
+            (x, y) = (Tensor.Concat([x, old.X]), Tensor.Concat([y, old.Y]));
+        var loss = Functional.BceWithLogits(_learner.Logits(x), Targets(x, y, inputs.Memory is null ? null : inputs.Choices[0]), reduction: Reduction.Sum) / x.Shape[0];
         _learner.Descend(loss);
         return loss;
     }
 
-    /// <summary>1 for the image's class and 0 elsewhere; for classes of earlier tasks what the network of before says (running statistics) instead. [n, outputs].</summary>
-    internal Tensor Targets(Tensor x, int[] targets, int[] past)
+    /// <summary>
+    /// 1 for the image's class and 0 elsewhere, [n, outputs]; for classes of earlier tasks, 1 in <paramref name="isPast"/> [outputs], what the network of before
+    /// says (running statistics) instead.
+    /// </summary>
+    internal Tensor Targets(Tensor x, Tensor y, Tensor? isPast)
     {
         using var constant = Autograd.NoGrad();
-        var hot = Tensor.From(Array.ConvertAll(targets, t => (long)t), [targets.Length]).OneHot(_stream.Outputs);
-        if (past.Length == 0)
-            return hot;
+        var hot = y.OneHot(_stream.Outputs);
+        return isPast is null ? hot : hot * (1 - isPast) + _teacher.Net.Predict(x).Sigmoid() * isPast;
+    }
+
+    /// <summary>[outputs] with 1 at each of some classes.</summary>
+    internal Tensor IsPast(int[] past)
+    {
         var mask = new float[_stream.Outputs];
         foreach (int c in past)
             mask[c] = 1;
-        var isPast = Tensor.From(mask, [_stream.Outputs]);
-        return hot * (1 - isPast) + _teacher.Net.Predict(x).Sigmoid() * isPast;
+        return Tensor.From(mask, [_stream.Outputs]);
     }
 
     /// <inheritdoc/>
@@ -182,6 +199,7 @@ public sealed class Icarl : IMethod
     /// <inheritdoc/>
     public void Dispose()
     {
+        _step.Dispose();
         _teacher.Dispose();
         _learner.Dispose();
     }

@@ -29,7 +29,7 @@ public sealed record JointOptions(double LearningRate = 0.1, bool LinearDecay = 
 /// Stationary training: SGD on all tasks shuffled together, in one phase. The upper bound, and no continual method. One pass over
 /// 5,000 images gives 87.1 +- 0.6% (Automatic Recall Machines, table 3, "stationary"); two over all 60,000 give at least 97%.
 /// </summary>
-public sealed class Joint(TaskStream stream, SeedStreams seeds, JointOptions options) : IMethod
+public sealed class Joint(TaskStream stream, SeedStreams seeds, JointOptions options) : IMethod, IRecorded
 {
     private readonly SgdLearner _learner = new(stream, seeds, options.LearningRate, options.Width);
     private int _step, _steps;
@@ -41,6 +41,9 @@ public sealed class Joint(TaskStream stream, SeedStreams seeds, JointOptions opt
     public long StorageBits => 0;
 
     /// <inheritdoc/>
+    public long Nodes => _learner.Nodes;
+
+    /// <inheritdoc/>
     public void BeginTask(StreamTask task, int steps) => (_step, _steps) = (0, steps);
 
     /// <inheritdoc/>
@@ -48,9 +51,7 @@ public sealed class Joint(TaskStream stream, SeedStreams seeds, JointOptions opt
     {
         if (options.LinearDecay)
             _learner.LearningRate = options.LearningRate * (1 - (double)_step++ / _steps);
-        var loss = _learner.Loss(batch);
-        _learner.Descend(loss);
-        return loss;
+        return _learner.Step(batch);
     }
 
     /// <inheritdoc/>

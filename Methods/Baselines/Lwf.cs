@@ -29,8 +29,10 @@ public sealed record LwfOptions(double LearningRate = 0.05, double DistillWeight
 /// of SGD on the batch's cross-entropy, then, from the second task on, another on the divergence from the network of before, KL(old || new) at
 /// temperature 1, on the same images. Nothing is recalled; the M those tables list for it means nothing.
 /// </summary>
-public sealed class Lwf(TaskStream stream, SeedStreams seeds, LwfOptions options) : IMethod
+public sealed class Lwf(TaskStream stream, SeedStreams seeds, LwfOptions options) : IMethod, IRecorded
 {
+    private const int Plain = 0, Distilling = 1;
+
     private readonly SgdLearner _learner = new(stream, seeds, options.LearningRate, options.Width);
     private readonly Teacher _teacher = new(stream, options.Width, options.Lag);
 
@@ -41,21 +43,33 @@ public sealed class Lwf(TaskStream stream, SeedStreams seeds, LwfOptions options
     public long StorageBits => _teacher.StorageBits;
 
     /// <inheritdoc/>
+    public long Nodes => Graph.Nodes;
+
+    /// <inheritdoc/>
     public void BeginTask(StreamTask task, int steps) => _teacher.BeginTask(task);
 
     /// <inheritdoc/>
     public Tensor Observe(Batch batch)
     {
         _teacher.Update(_learner.Net);
+        var loss = Graph.Run(_teacher.Replays(options.DistillFrom) ? Distilling : Plain, batch);
+        _teacher.Advance();
+        return loss;
+    }
+
+    private StepGraph Graph => field ??= new StepGraph("lwf-step", Step);
+
+    private Tensor Step(int variant, StepInputs inputs)
+    {
+        var batch = inputs.Batch;
         var loss = _learner.Loss(batch);
         _learner.Descend(loss);
-        if (_teacher.Replays(options.DistillFrom))
+        if (variant == Distilling)
         {
             using var scope = TensorScope.Begin("distil");
             var targets = Distillation.Targets(_teacher.Net, batch.X);
             _learner.Descend(Distillation.Losses(_learner.Net, batch.X, targets).Mean() * options.DistillWeight);
         }
-        _teacher.Advance();
         return loss;
     }
 
@@ -77,6 +91,7 @@ public sealed class Lwf(TaskStream stream, SeedStreams seeds, LwfOptions options
     /// <inheritdoc/>
     public void Dispose()
     {
+        Graph.Dispose();
         _teacher.Dispose();
         _learner.Dispose();
     }

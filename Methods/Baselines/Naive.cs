@@ -23,7 +23,7 @@ public sealed record NaiveOptions(double LearningRate = 0.05, int Width = 0) : I
 /// Fine-tuning: plain SGD on one task after the other, nothing kept. The lower bound. Class-incremental, it ends by knowing the last task
 /// only: 18.8 +- 0.5% on 5,000 images (Automatic Recall Machines, table 3), 19.4% on all (CN-DPM's reference code).
 /// </summary>
-public sealed class Naive(TaskStream stream, SeedStreams seeds, NaiveOptions options) : IMethod
+public sealed class Naive(TaskStream stream, SeedStreams seeds, NaiveOptions options) : IMethod, IRecorded
 {
     private readonly SgdLearner _learner = new(stream, seeds, options.LearningRate, options.Width);
 
@@ -34,17 +34,15 @@ public sealed class Naive(TaskStream stream, SeedStreams seeds, NaiveOptions opt
     public long StorageBits => 0;
 
     /// <inheritdoc/>
+    public long Nodes => _learner.Nodes;
+
+    /// <inheritdoc/>
     public void BeginTask(StreamTask task, int steps)
     {
     }
 
     /// <inheritdoc/>
-    public Tensor Observe(Batch batch)
-    {
-        var loss = _learner.Loss(batch);
-        _learner.Descend(loss);
-        return loss;
-    }
+    public Tensor Observe(Batch batch) => _learner.Step(batch);
 
     /// <inheritdoc/>
     public void EndTask(StreamTask task)

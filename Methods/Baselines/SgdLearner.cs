@@ -5,15 +5,21 @@ namespace Native.Methods;
 /// <summary>A network and plain gradient descent on it: what the baselines have in common, and all of it.</summary>
 internal sealed class SgdLearner : IDisposable
 {
+    private readonly StepGraph _step;
+
     public SgdLearner(TaskStream stream, SeedStreams seeds, double learningRate, int width = 0)
     {
         Net = Classifier.For(stream, seeds.Init, width);
         Optimizer = new Sgd(Net.Parameters(), learningRate);
+        _step = new StepGraph("sgd-step", Body);
     }
 
     public Classifier Net { get; }
 
     public Sgd Optimizer { get; }
+
+    /// <summary>Of <see cref="Step"/>, as <see cref="IRecorded.Nodes"/>.</summary>
+    public long Nodes => _step.Nodes;
 
     public long ParameterCount => Net.ParameterCount;
 
@@ -33,6 +39,16 @@ internal sealed class SgdLearner : IDisposable
     /// <summary>Mean cross-entropy of a batch, recorded.</summary>
     public Tensor Loss(Batch batch) => batch.Loss(Logits(batch.X));
 
+    /// <summary>Loss of a batch and a step of plain gradient descent on it, recorded where that can be; returns the loss.</summary>
+    public Tensor Step(Batch batch) => _step.Run(0, batch);
+
+    private Tensor Body(int variant, StepInputs inputs)
+    {
+        var loss = Loss(inputs.Batch);
+        Descend(loss);
+        return loss;
+    }
+
     /// <summary>One step of plain gradient descent.</summary>
     public void Descend(Tensor loss) => Optimizer.Minimize(loss);
 
@@ -44,6 +60,7 @@ internal sealed class SgdLearner : IDisposable
 
     public void Dispose()
     {
+        _step.Dispose();
         Optimizer.Dispose();
         Net.Dispose();
     }

@@ -20,23 +20,26 @@ public sealed class Batch
             throw new ShapeException($"batch: {pixels.Length} bytes, {targets.Length} targets and {tasks.Length} tasks do not agree on images of "
                 + $"{stream.InputSize} bytes.");
         (Pixels, Targets, Tasks) = (pixels, targets, tasks);
-        X = Tensor.From(stream.Scale.Values(pixels), [Count, stream.InputSize]);
-        Y = Tensor.From(Array.ConvertAll(targets, t => (long)t), [Count]);
+        X = Tensor.From(stream.Scale.Values(pixels), [targets.Length, stream.InputSize]);
+        Y = Tensor.From(Array.ConvertAll(targets, t => (long)t), [targets.Length]);
         if (stream.Scenario == Scenario.TaskIncremental)
             Mask = MakeMask(stream, tasks);
     }
 
+    // On tensors that somebody else fills: there are no bytes and no answers on the host.
+    internal Batch(Tensor x, Tensor y, Tensor? mask) => (X, Y, Mask) = (x, y, mask);
+
     /// <summary>Number of images.</summary>
-    public int Count => Targets.Length;
+    public int Count => (int)Y.Count;
 
     /// <summary>The images as bytes, one after the other.</summary>
-    public byte[] Pixels { get; }
+    public byte[] Pixels => Here(field);
 
     /// <summary>The right output of each image.</summary>
-    public int[] Targets { get; }
+    public int[] Targets => Here(field);
 
     /// <summary>The task that each image belongs to.</summary>
-    public int[] Tasks { get; }
+    public int[] Tasks => Here(field);
 
     /// <summary>f32 [count, pixels], in the stream's <see cref="TaskStream.Scale"/>.</summary>
     public Tensor X { get; }
@@ -49,6 +52,8 @@ public sealed class Batch
 
     /// <summary>Mean cross-entropy of the logits [count, outputs] against the targets, over the outputs that compete. A scalar.</summary>
     public Tensor Loss(Tensor logits) => Functional.CrossEntropy(Mask is null ? logits : logits + Mask, Y);
+
+    private static T[] Here<T>(T[]? values) => values ?? throw new UsageException("batch: a step that is recorded reads tensors only; what the host decides from images and targets is decided before it.");
 
     private static Tensor MakeMask(TaskStream stream, int[] tasks)
     {

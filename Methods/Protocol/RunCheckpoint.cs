@@ -13,6 +13,25 @@ public sealed record RunCheckpoint(string Path, TimeSpan? Every = null, long? Ev
     /// <summary>Half a minute: what is lost at most, at less than a percent of the time.</summary>
     public static TimeSpan DefaultEvery { get; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>What computes here: cpu, cuda or emu. Each rounds sums in its own order, so a run is continued where it was begun.</summary>
+    public static string BackEnd => Device.Default.Kind.ToString().ToLowerInvariant();
+
+    /// <summary>Why a run that was saved to a file cannot be continued here; null when it can, or when there is none.</summary>
+    /// <exception cref="DataFormatException">The file is damaged or something else.</exception>
+    public static string? Elsewhere(string path)
+    {
+        if (!File.Exists(path))
+            return null;
+        string begun = "";
+        new RunStateReader(path).Text(BackEndField, ref begun);
+        return Refusal(path, begun);
+    }
+
+    internal const string BackEndField = "backEnd";
+
+    internal static string? Refusal(string path, string begun) => begun == BackEnd ? null
+        : $"state: {path} was begun on {begun} and this is {BackEnd}, which rounds otherwise, so that the run would have the bits of neither. Continue it with --device {begun}, or delete the file to begin anew here.";
+
     /// <summary>Reads an interval as typed: <c>30s</c>, <c>5m</c>, or a number of steps.</summary>
     /// <exception cref="UsageException">Neither.</exception>
     public static (TimeSpan? Every, long? EverySteps) ParseInterval(string text)
@@ -36,6 +55,9 @@ internal sealed class RunSaver(RunCheckpoint? checkpoint, IMethod method, Genera
     private readonly Stopwatch _since = Stopwatch.StartNew();
     private long _steps;
     private RunStateWriter? _beforeTest;
+
+    /// <summary>Called before a state is taken.</summary>
+    public Action Settle { get; set; } = () => { };
 
     /// <summary>Continues from the file, if there is one.</summary>
     public void Load()
@@ -87,6 +109,7 @@ internal sealed class RunSaver(RunCheckpoint? checkpoint, IMethod method, Genera
 
     private RunStateWriter Capture()
     {
+        Settle();
         var writer = new RunStateWriter();
         Describe(writer);
         return writer;
@@ -105,6 +128,10 @@ internal sealed class RunSaver(RunCheckpoint? checkpoint, IMethod method, Genera
         state.Text("identity", ref identity);
         if (identity != checkpoint.Identity)
             throw new DataFormatException($"state: {checkpoint.Path} is of the run '{identity}', not of '{checkpoint.Identity}'. Delete it to begin this run anew.");
+        string begun = RunCheckpoint.BackEnd;
+        state.Text(RunCheckpoint.BackEndField, ref begun);
+        if (RunCheckpoint.Refusal(checkpoint.Path, begun) is { } refusal)
+            throw new UsageException(refusal);
         position.Persist(state);
         state.Generator("shuffle", shuffle);
         checkpoint.Seeds?.Persist(state);
@@ -140,8 +167,8 @@ internal sealed class RunPosition(AccuracyMatrix matrix)
     /// <summary>Steps of all finished phases and this one.</summary>
     public long Steps => _steps;
 
-    /// <summary>Loss of the latest step.</summary>
-    public double Loss => _loss;
+    /// <summary>Loss of the latest step that was looked at.</summary>
+    public ref double Loss => ref _loss;
 
     /// <summary>The images of the current epoch, in the order in which they are shown.</summary>
     public ref int[] Order => ref _order;
@@ -156,11 +183,10 @@ internal sealed class RunPosition(AccuracyMatrix matrix)
     public ref Work Work => ref _work;
 
     /// <summary>One more step is done.</summary>
-    public void Advance(double loss)
+    public void Advance()
     {
         _step++;
         _steps++;
-        _loss = loss;
     }
 
     /// <summary>On to the next phase.</summary>

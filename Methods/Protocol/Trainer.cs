@@ -86,13 +86,18 @@ public sealed class Trainer
     {
         IReadOnlyList<StreamTask> phases = joint ? [_stream.Union()] : _stream.Tasks;
         var at = new RunPosition(new AccuracyMatrix(_stream.Tasks.Count, joint));
-        var saver = new RunSaver(checkpoint, method, shuffle, at);
+        using var losses = new LossTrail(at);
+        var saver = new RunSaver(checkpoint, method, shuffle, at) { Settle = losses.Look };
         saver.Load();
         var clock = Stopwatch.StartNew();
         var answers = ClassCounts.Of(_stream);
         double earlier = at.TrainSeconds + at.TestSeconds;
-        void report(int phase, StreamTask? task, int steps, IReadOnlyList<double>? row) => progress?.Invoke(new TrainerProgress(phase, phases.Count, task,
+        void report(int phase, StreamTask? task, int steps, IReadOnlyList<double>? row)
+        {
+            losses.Look();
+            progress?.Invoke(new TrainerProgress(phase, phases.Count, task,
             phase == 0 ? 0 : at.Step, steps, at.Loss, row, TimeSpan.FromSeconds(earlier + clock.Elapsed.TotalSeconds)));
+        }
         void test(int phase, StreamTask? task, int steps)
         {
             long start = Stopwatch.GetTimestamp();
@@ -107,14 +112,14 @@ public sealed class Trainer
         {
             var task = phases[at.Phase - 1];
             int perEpoch = _options.StepsPerEpoch(task), inPhase = _options.StepsIn(task);
-            Train(method, task, perEpoch, inPhase, shuffle, at, saver, () => report(at.Phase, task, inPhase, null), cancel);
+            Train(method, task, perEpoch, inPhase, shuffle, at, saver, losses, () => report(at.Phase, task, inPhase, null), cancel);
             test(at.Phase, task, inPhase);
         }
         return new RunResult(at.Matrix, at.Steps, TimeSpan.FromSeconds(at.TrainSeconds), TimeSpan.FromSeconds(at.TestSeconds), at.Work, answers);
     }
 
     // One phase, from wherever it stands.
-    private void Train(IMethod method, StreamTask task, int perEpoch, int inPhase, Generator shuffle, RunPosition at, RunSaver saver, Action report,
+    private void Train(IMethod method, StreamTask task, int perEpoch, int inPhase, Generator shuffle, RunPosition at, RunSaver saver, LossTrail losses, Action report,
         CancellationToken cancel)
     {
         long start = Stopwatch.GetTimestamp(), reported = start;
@@ -144,7 +149,7 @@ public sealed class Trainer
                 if (!_stream.InOrder || task.Index < 0)
                     shuffle.Shuffle<int>(at.Order);
             }
-            Step(method, task, at, from, inPhase);
+            Step(method, task, at, losses, from, inPhase);
             clock();
             saver.Stepped();
             if (Stopwatch.GetElapsedTime(reported) < ReportEvery)
@@ -152,21 +157,20 @@ public sealed class Trainer
             reported = Stopwatch.GetTimestamp();
             report();
         }
+        losses.Look();
         if (!at.Ended)
             method.EndTask(task);
         at.Ended = true;
         clock();
     }
 
-    private void Step(IMethod method, StreamTask task, RunPosition at, int from, int inPhase)
+    private void Step(IMethod method, StreamTask task, RunPosition at, LossTrail losses, int from, int inPhase)
     {
         using var scope = TensorScope.Begin("train-step");
         var batch = _stream.BatchOf(_stream.Train, at.Order.AsSpan(from, Math.Min(_options.BatchSize, at.Order.Length - from)));
-        double loss = method.Observe(batch).Item();
-        at.Advance(loss);
-        if (!double.IsFinite(loss))
-            throw new NumericException($"train: the loss is {loss} at step {at.Step} of {inPhase} of task {task.Name}. "
-                + "Lower the learning rate, or find the operation with --nan-trap.");
+        var loss = method.Observe(batch);
+        at.Advance();
+        losses.Add(loss, $"of {inPhase} of task {task.Name}");
     }
 
     /// <summary>The accuracy on the test set of every task, fractions.</summary>

@@ -114,8 +114,8 @@ public sealed class BaselineStepTests
         using var icarl = new Icarl(Digits, new SeedStreams(1), new IcarlOptions(Width: 24, Capacity: 40, Iterations: 1));
         // Images of an exemplar's class 0 or 1 and of the new classes 2 and 3: also the old ones' own class is asked for what it was.
         var batch = Digits.BatchOf(Digits.Train, [.. Digits.Tasks[0].Train[..5], .. Digits.Tasks[1].Train[..5]]);
-        float[] hot = icarl.Targets(batch.X, batch.Targets, []).ToArray<float>();
-        float[] mixed = icarl.Targets(batch.X, batch.Targets, [0, 1]).ToArray<float>();
+        float[] hot = icarl.Targets(batch.X, batch.Y, null).ToArray<float>();
+        float[] mixed = icarl.Targets(batch.X, batch.Y, icarl.IsPast([0, 1])).ToArray<float>();
         for (int i = 0; i < batch.Count; i++)
             for (int c = 0; c < 10; c++)
             {

@@ -99,26 +99,71 @@ public sealed class CellStoreTests : IDisposable
     }
 
     [Fact]
+    public void A_damaged_description_is_the_failure_of_its_cell_which_a_retry_writes_anew()
+    {
+        var store = new CellStore(_folder.Path);
+        Cell done = CellTests.Tiny(), open = CellTests.Tiny(seed: 1), fine = CellTests.Tiny(seed: 2);
+        Runner(store).Run([done]);
+        store.Claim(open)!.Dispose();
+        string before = store.ResultText(done), text = System.IO.File.ReadAllText(File(store, done, "cell.json"));
+        foreach (var cell in new[] { done, open })
+            System.IO.File.WriteAllText(File(store, cell, "cell.json"), "{ half");
+        Assert.Equal((CellStatus.Failed, CellStatus.Failed), (store.Status(done), store.Status(open)));
+        Assert.Null(store.Result(done));
+        Assert.Matches("^cells: .*cell.json is damaged or foreign: it is no JSON", store.Error(open));
+        Assert.Equal(1, App.Run(["suite", "status", "--out", store.Root], _output, _error));
+        Assert.Equal("", _error.ToString());
+        Assert.Contains($"damaged: {done.Id}: cells: ", _output.ToString(), StringComparison.Ordinal);
+        // Nobody else is kept from working.
+        Runner(store).Run([done, open, fine]);
+        Assert.Equal([CellStatus.Failed, CellStatus.Failed, CellStatus.Done], new[] { done, open, fine }.Select(store.Status));
+        Assert.Contains("no JSON", Assert.Throws<DataFormatException>(() => CellMerge.Run([store], new CellStore(_folder.File("merged")), CancellationToken.None)).Message, StringComparison.Ordinal);
+        Runner(store, Options with { Retry = true }).Run([done, open, fine]);
+        Assert.Equal([CellStatus.Done, CellStatus.Done, CellStatus.Done], new[] { done, open, fine }.Select(store.Status));
+        Assert.Equal((before, text), (store.ResultText(done), System.IO.File.ReadAllText(File(store, done, "cell.json"))));
+        Assert.Empty(store.Damaged());
+    }
+
+    [Fact]
+    public void A_plan_with_a_damaged_description_is_told_and_run()
+    {
+        string[] suite = ["suite", "--only", "naive", "--seeds", "2", "--stream", "split-digits", "--out", _folder.Path];
+        Assert.Equal(0, App.Run(suite, _output, _error));
+        var store = new CellStore(_folder.Path);
+        var cell = store.All()[0];
+        System.IO.File.WriteAllText(File(store, cell, "cell.json"), "");
+        System.IO.File.Delete(File(store, cell, "result.json"));
+        Assert.Equal(1, App.Run(["suite", "status", "--out", _folder.Path], _output, _error));
+        Assert.Contains($"failed: {cell.Id} {cell.Label}: cells: ", _output.ToString(), StringComparison.Ordinal);
+        Assert.Equal(1, App.Run(suite, _output, _error));
+        Assert.Equal(0, App.Run([.. suite, "--retry"], _output, _error));
+        Assert.Equal(CellStatus.Done, store.Status(cell));
+        Assert.Equal("", _error.ToString());
+    }
+
+    [Fact]
     public void Damaged_and_foreign_files_get_one_sentence()
     {
         var store = new CellStore(_folder.Path);
         Cell cell = CellTests.Tiny(), other = CellTests.Tiny(seed: 1);
         Runner(store).Run([cell, other]);
         string sentence(Action action) => Assert.ThrowsAny<TensorException>(action).Message;
+        string reason() => Assert.Single(store.Damaged(), d => d.Id == cell.Id).Reason;
         string text = System.IO.File.ReadAllText(File(store, cell, "cell.json"));
         System.IO.File.WriteAllText(File(store, cell, "cell.json"), "{ half");
-        Assert.Matches("^cells: .*cell.json is damaged or foreign: it is no JSON: .*Move it away; what it stood for is then run anew.$", sentence(() => store.All()));
+        Assert.Matches("^cells: .*cell.json is damaged or foreign: it is no JSON: .*Move it away; what it stood for is then run anew.$", reason());
         System.IO.File.WriteAllText(File(store, cell, "cell.json"), "[1]");
-        Assert.Contains("it is JSON of another kind", sentence(() => store.All()), StringComparison.Ordinal);
+        Assert.Contains("it is JSON of another kind", reason(), StringComparison.Ordinal);
         System.IO.File.WriteAllText(File(store, cell, "cell.json"), "{}");
-        Assert.Contains("it describes no cell", sentence(() => store.All()), StringComparison.Ordinal);
+        Assert.Contains("it describes no cell", reason(), StringComparison.Ordinal);
         System.IO.File.Copy(File(store, other, "cell.json"), File(store, cell, "cell.json"), overwrite: true);
-        Assert.Contains($"it describes the cell {other.Id}, and its folder is named {cell.Id}", sentence(() => store.All()), StringComparison.Ordinal);
+        Assert.Contains($"it describes the cell {other.Id}, and its folder is named {cell.Id}", reason(), StringComparison.Ordinal);
         Assert.Contains($"it describes the cell {other.Id}", sentence(() => store.Claim(cell)), StringComparison.Ordinal);
         System.IO.File.WriteAllText(File(store, cell, "cell.json"), text);
         Directory.CreateDirectory(Path.Combine(store.Root, "cells", "holiday"));
         System.IO.File.WriteAllText(Path.Combine(store.Root, "cells", "holiday", "photo.jpg"), "");
-        Assert.Contains("holiday is damaged or foreign: it has no cell.json", sentence(() => store.All()), StringComparison.Ordinal);
+        Assert.Contains("holiday is damaged or foreign: it has no cell.json", Assert.Single(store.Damaged()).Reason, StringComparison.Ordinal);
+        Assert.Equal(new[] { cell, other }.OrderBy(c => c.Id, StringComparer.Ordinal), store.All());
     }
 
     [Fact]

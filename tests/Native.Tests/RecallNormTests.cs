@@ -148,9 +148,10 @@ public sealed class RecallNormTests
         }
         var x = stream.BatchOf(stream.Train, [0, 1, 2, 3]).X;
         // What it says of an image does not depend on what else is in the batch, nor on what was asked before.
-        float[] together = icarl.Targets(x, [0, 1, 2, 3], [0, 1]).ToArray<float>(), alone = icarl.Targets(x.Narrow(0, 0, 1), [0], [0, 1]).ToArray<float>();
+        Tensor y = Tensor.Arange(4), past = icarl.IsPast([0, 1]);
+        float[] together = icarl.Targets(x, y, past).ToArray<float>(), alone = icarl.Targets(x.Narrow(0, 0, 1), y.Narrow(0, 0, 1), past).ToArray<float>();
         for (int i = 0; i < alone.Length; i++)
             Assert.Equal(together[i], alone[i], 1e-5f);
-        Assert.Equal(together, icarl.Targets(x, [0, 1, 2, 3], [0, 1]).ToArray<float>());
+        Assert.Equal(together, icarl.Targets(x, y, past).ToArray<float>());
     });
 }

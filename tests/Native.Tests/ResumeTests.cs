@@ -15,7 +15,7 @@ public sealed class ResumeTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     /// <summary>A method that dies, or asks to stop, at the n-th call of any kind; what it did in that call is not undone.</summary>
-    private sealed class Mortal(IMethod inner, long diesAt, CancellationTokenSource? stop = null) : IMethod
+    internal sealed class Mortal(IMethod inner, long diesAt, CancellationTokenSource? stop = null) : IMethod
     {
         public long Calls { get; private set; }
 

@@ -40,6 +40,26 @@ public sealed class GpuTests
     public void Graphs_have_the_bits_of_steps() => DeviceChecks.GraphsHaveTheBitsOfSteps(GpuFactAttribute.Device, Workloads);
 
     [GpuFact]
+    public void Trainings_in_graphs_have_the_bits_of_steps()
+    {
+        foreach (string name in StepGraphChecks.Cases.Keys)
+            StepGraphChecks.AGraphHasTheBitsOfSteps(GpuFactAttribute.Device, name);
+    }
+
+    [GpuFact]
+    public void Trainings_in_graphs_are_continued_to_the_bit()
+    {
+        foreach (string name in StepGraphChecks.Cases.Keys)
+            StepGraphChecks.KilledItEndsWithTheSameBits(GpuFactAttribute.Device, name);
+    }
+
+    [GpuFact]
+    public void The_third_step_of_a_kind_is_recorded() => StepGraphChecks.TheThirdStepIsRecorded(GpuFactAttribute.Device);
+
+    [GpuFact]
+    public void Losses_are_read_together() => StepGraphChecks.LossesAreReadTogether(GpuFactAttribute.Device);
+
+    [GpuFact]
     public void Nothing_leaks() => DeviceChecks.NothingLeaks(GpuFactAttribute.Device, Slack, Workloads);
 
     [GpuFact]
