@@ -8,8 +8,13 @@ internal sealed class SgdLearner : IDisposable
     private readonly StepGraph _step;
 
     public SgdLearner(TaskStream stream, SeedStreams seeds, double learningRate, int width = 0)
+        : this(Classifier.For(stream, seeds.Init, width), learningRate)
     {
-        Net = Classifier.For(stream, seeds.Init, width);
+    }
+
+    public SgdLearner(Classifier net, double learningRate)
+    {
+        Net = net;
         Optimizer = new Sgd(Net.Parameters(), learningRate);
         _step = new StepGraph("sgd-step", Body);
     }
