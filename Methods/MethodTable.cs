@@ -19,6 +19,9 @@ public sealed record MethodRow(
 {
     /// <summary>Tested on batches that hold all classes seen so far (<see cref="TrainerOptions.MixedTests"/>).</summary>
     public bool MixedTests { get; init; }
+
+    /// <summary>Why it cannot run on this machine; null when it can.</summary>
+    public Func<string?> Missing { get; init; } = () => null;
 }
 
 /// <summary>Every method that <c>native run</c> takes.</summary>
@@ -71,6 +74,7 @@ public static class MethodTable
         Meta("meta-real", "the same learner on real images; the rate and momentum of the synthetic ones, or rates=real for its own", LearnerSource.Real, LearnerRates.Synthetic),
         Meta("meta-gan", "the same learner on images of a conditional GAN", LearnerSource.Gan, LearnerRates.Synthetic),
         Meta("meta-mlp", "a perceptron on real images, plain SGD, as few steps", LearnerSource.Real, LearnerRates.Fixed, LearnerKind.Mlp),
+        .. RecollectionRows.Offline,
     ];
 
     /// <summary>The row of a name; <see cref="UsageException"/> with the nearest for any other.</summary>

@@ -129,6 +129,7 @@ internal sealed class CellRunner(CellStore store, CellOptions options, Ui ui)
         var spec = new RunSpec(row, cell.Stream, cell.Scenario, cell.Seed, new TrainerOptions(cell.Epochs, cell.BatchSize), new MethodSettings(),
             cell.ShuffleClasses, cell.MaxTrain, cell.MaxTest);
         var checkpoint = new RunCheckpoint(store.StatePath(cell), options.Every, options.EverySteps, Identity: cell.Id);
+        using var shared = TrainedNets.In(Path.Combine(store.Root, "trained", Engine.Id));
         return MethodRun.Execute(spec, cell.MethodOptions(row), stream, checkpoint, p =>
         {
             Stepped?.Invoke(cell, p);

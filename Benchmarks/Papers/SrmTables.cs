@@ -160,10 +160,10 @@ internal static class SrmTables
     private static PaperTable OmniglotStudents()
     {
         PaperColumn[] column = [new("Accuracy", "episodes1000000")];
-        IEnumerable<PaperCell> line(string row, double value, params string[] options) => Plain(row, new Recipe("srm-distill", "omniglot", options), column, Distilled, value);
+        IEnumerable<PaperCell> line(string row, double value, params string[] options) => Plain(row, new Recipe("srm-distill", Omniglot, options), column, Distilled, value);
         return new("srm/omniglot-distillation", Paper, "Distillation on Omniglot after a million episodes (text of question 9)", Five, 5,
         [
-            .. Plain("Teacher", new Recipe("srm-distill", "omniglot", "variables=134"), [new("Accuracy", "teacherAccuracy")], Distilled, 94.86),
+            .. Plain("Teacher", new Recipe("srm-distill", Omniglot, "variables=134"), [new("Accuracy", "teacherAccuracy")], Distilled, 94.86),
             .. line("10% Sample", 28.87, "source=sample", "share=0.1"), .. line("2% Sample", 8.88, "source=sample", "share=0.02"), .. line("1% Sample", 5.99, "source=sample", "share=0.01"),
             .. line("10x Compress", 87.86, "variables=134"), .. line("50x Compress", 74.03, "variables=50"), .. line("100x Compress", 51.45, "variables=32"),
         ]);
