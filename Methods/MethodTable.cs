@@ -74,6 +74,7 @@ public static class MethodTable
         Meta("meta-real", "the same learner on real images; the rate and momentum of the synthetic ones, or rates=real for its own", LearnerSource.Real, LearnerRates.Synthetic),
         Meta("meta-gan", "the same learner on images of a conditional GAN", LearnerSource.Gan, LearnerRates.Synthetic),
         Meta("meta-mlp", "a perceptron on real images, plain SGD, as few steps", LearnerSource.Real, LearnerRates.Fixed, LearnerKind.Mlp),
+        .. Recollections.Rows,
         .. RecollectionRows.Offline,
     ];
 

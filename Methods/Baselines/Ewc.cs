@@ -36,11 +36,11 @@ public sealed class Ewc : IMethod
     private double _c;
     private int _tasks;
 
-    /// <summary>A fresh learner for a stream.</summary>
-    public Ewc(TaskStream stream, SeedStreams seeds, EwcOptions options)
+    /// <summary>A fresh learner for a stream; of a network of its own in place of <see cref="Classifier.For"/>'s when one is given, which it then owns.</summary>
+    public Ewc(TaskStream stream, SeedStreams seeds, EwcOptions options, Classifier? net = null)
     {
         (_stream, _options) = (stream, options);
-        _learner = new SgdLearner(stream, seeds, options.LearningRate, options.Width);
+        _learner = new SgdLearner(net ?? Classifier.For(stream, seeds.Init, options.Width), options.LearningRate);
         (_a, _b) = (new Tensor?[_learner.Net.Parameters().Count], new Tensor?[_learner.Net.Parameters().Count]);
     }
 

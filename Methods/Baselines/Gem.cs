@@ -31,14 +31,14 @@ public sealed class Gem : IMethod
     private readonly RingBuffer _memory;
     private int _task;
 
-    /// <summary>A fresh learner for a stream.</summary>
+    /// <summary>A fresh learner for a stream; of a network of its own in place of <see cref="Classifier.For"/>'s when one is given, which it then owns.</summary>
     /// <exception cref="UsageException">The memory has less than one image per task.</exception>
-    public Gem(TaskStream stream, SeedStreams seeds, GemOptions options)
+    public Gem(TaskStream stream, SeedStreams seeds, GemOptions options, Classifier? net = null)
     {
         if (options.Capacity < stream.Tasks.Count)
             throw new UsageException($"gem: a memory of {options.Capacity} images has no share for each of {stream.Tasks.Count} tasks. Give --buffer {stream.Tasks.Count} or more.");
         (_stream, _options) = (stream, options);
-        _learner = new SgdLearner(stream, seeds, options.LearningRate, options.Width);
+        _learner = new SgdLearner(net ?? Classifier.For(stream, seeds.Init, options.Width), options.LearningRate);
         _memory = new RingBuffer(stream.Tasks.Count, options.Capacity / stream.Tasks.Count, stream.InputSize);
     }
 
@@ -55,17 +55,19 @@ public sealed class Gem : IMethod
     public Tensor Observe(Batch batch)
     {
         _memory.Add(batch);
-        int[] past = [.. Enumerable.Range(0, _stream.Tasks.Count).Where(t => t != _task && _memory.Count(t) > 0)];
-        if (past.Length == 0)
-        {
-            var plain = _learner.Loss(batch);
-            _learner.Descend(plain);
-            return plain;
-        }
-        var memories = Tensor.Stack([.. past.Select(t => TensorScope.Run(() => Gradient(_learner.Loss(_memory.BatchOf(_stream, t))), "gem-memory"))]);
-        var loss = _learner.Loss(batch);
-        var proposed = Gradient(loss);
-        Descend(Project(proposed, memories, _options));
+        return Step(_learner, batch, Enumerable.Range(0, _stream.Tasks.Count).Where(t => t != _task && _memory.Count(t) > 0)
+            .Select<int, Func<Batch>>(t => () => _memory.BatchOf(_stream, t)), _options);
+    }
+
+    /// <summary>One step on a batch, along the gradient that opposes none of the memories'; each is made when it is needed and freed after it. The batch's loss.</summary>
+    internal static Tensor Step(SgdLearner learner, Batch batch, IEnumerable<Func<Batch>> past, GemOptions options)
+    {
+        Tensor[] memories = [.. past.Select(memory => TensorScope.Run(() => Gradient(learner, learner.Loss(memory())), "gem-memory"))];
+        var loss = learner.Loss(batch);
+        if (memories.Length == 0)
+            learner.Descend(loss);
+        else
+            Descend(learner, Project(Gradient(learner, loss), Tensor.Stack(memories), options), options.LearningRate);
         return loss;
     }
 
@@ -89,17 +91,17 @@ public sealed class Gem : IMethod
     }
 
     // All parameters' gradients end to end.
-    private Tensor Gradient(Tensor loss) =>
-        Tensor.Concat([.. Autograd.Grad(loss, [.. _learner.Net.Parameters()], releaseActivations: true).Select(g => g.Reshape(-1))]);
+    private static Tensor Gradient(SgdLearner learner, Tensor loss) =>
+        Tensor.Concat([.. Autograd.Grad(loss, [.. learner.Net.Parameters()], releaseActivations: true).Select(g => g.Reshape(-1))]);
 
     // Plain descent along a gradient that is no loss's.
-    private void Descend(Tensor gradient)
+    private static void Descend(SgdLearner learner, Tensor gradient, double learningRate)
     {
         using var constant = Autograd.NoGrad();
         long at = 0;
-        foreach (var p in _learner.Net.Parameters())
+        foreach (var p in learner.Net.Parameters())
         {
-            p.AddInPlace(-_options.LearningRate * gradient.Narrow(0, at, p.Count).Reshape(p.Shape));
+            p.AddInPlace(-learningRate * gradient.Narrow(0, at, p.Count).Reshape(p.Shape));
             at += p.Count;
         }
     }

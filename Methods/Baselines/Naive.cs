@@ -23,9 +23,13 @@ public sealed record NaiveOptions(double LearningRate = 0.05, int Width = 0) : I
 /// Fine-tuning: plain SGD on one task after the other, nothing kept. The lower bound. Class-incremental, it ends by knowing the last task
 /// only: 18.8 +- 0.5% on 5,000 images (Automatic Recall Machines, table 3), 19.4% on all (CN-DPM's reference code).
 /// </summary>
-public sealed class Naive(TaskStream stream, SeedStreams seeds, NaiveOptions options) : IMethod
+/// <param name="stream">The stream.</param>
+/// <param name="seeds">Draws the weights.</param>
+/// <param name="options">Settings.</param>
+/// <param name="net">A network of its own in place of <see cref="Classifier.For"/>'s, which it then owns.</param>
+public sealed class Naive(TaskStream stream, SeedStreams seeds, NaiveOptions options, Classifier? net = null) : IMethod
 {
-    private readonly SgdLearner _learner = new(stream, seeds, options.LearningRate, options.Width);
+    private readonly SgdLearner _learner = new(net ?? Classifier.For(stream, seeds.Init, options.Width), options.LearningRate);
 
     /// <inheritdoc/>
     public long ParameterCount => _learner.ParameterCount;

@@ -6,8 +6,13 @@ namespace Native.Methods;
 internal sealed class SgdLearner : IDisposable
 {
     public SgdLearner(TaskStream stream, SeedStreams seeds, double learningRate, int width = 0)
+        : this(Classifier.For(stream, seeds.Init, width), learningRate)
     {
-        Net = Classifier.For(stream, seeds.Init, width);
+    }
+
+    public SgdLearner(Classifier net, double learningRate)
+    {
+        Net = net;
         Optimizer = new Sgd(Net.Parameters(), learningRate);
     }
 

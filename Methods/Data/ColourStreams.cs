@@ -106,6 +106,7 @@ internal static class ColourStreams
         return DigitStreams.Cut(r, new StreamPlan(name, r.First(train, true), r.First(test, false), tasks)
         {
             Titles = bySuperclass ? [.. tasks.Select(t => $"superclass {superclass[t[0]]}")] : null,
+            Background = () => Cifar10(r).Train,
         });
     }
 

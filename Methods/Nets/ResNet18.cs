@@ -16,7 +16,7 @@ public sealed class ResNet18 : Classifier
     private readonly BatchNorm _norm;
     private readonly Sequential _blocks;
     private readonly Linear _classifier;
-    private readonly int _side, _pool;
+    private readonly int _side, _pool, _channels;
 
     /// <summary>A network with default initialisation.</summary>
     /// <param name="classes">Logits.</param>
@@ -24,22 +24,23 @@ public sealed class ResNet18 : Classifier
     /// <param name="filters">Filters of the first stage.</param>
     /// <param name="dtype">Element type.</param>
     /// <param name="side">Height and width of the images: 32, or 84 (whose last maps, 11 x 11, are pooled to 2 x 2). Maps below 4 x 4 are pooled whole.</param>
-    public ResNet18(int classes, Generator init, int filters = PaperFilters, DType dtype = DType.F32, int side = 32)
+    /// <param name="channels">Channels of the images: 3, or 1 for alphabets.</param>
+    public ResNet18(int classes, Generator init, int filters = PaperFilters, DType dtype = DType.F32, int side = 32, int channels = 3)
     {
         int last = (side + 7) / 8;
-        _side = side;
+        (_side, _channels) = (side, channels);
         _pool = Math.Min(4, last);
         int features = 8 * filters * (last / _pool) * (last / _pool);
-        _stem = Add("stem", new Conv2d(3, filters, 3, init, padding: 1, bias: false, dtype: dtype));
+        _stem = Add("stem", new Conv2d(channels, filters, 3, init, padding: 1, bias: false, dtype: dtype));
         _norm = Add("norm", new BatchNorm(filters, dtype: dtype));
         var blocks = new List<Module>();
-        int channels = filters;
+        int maps = filters;
         for (int stage = 0; stage < 4; stage++)
         {
             int width = filters << stage;
-            blocks.Add(new BasicBlock(channels, width, stage == 0 ? 1 : 2, init, dtype));
+            blocks.Add(new BasicBlock(maps, width, stage == 0 ? 1 : 2, init, dtype));
             blocks.Add(new BasicBlock(width, width, 1, init, dtype));
-            channels = width;
+            maps = width;
         }
         _blocks = Add("blocks", new Sequential([.. blocks]));
         _classifier = Add("classifier", new Linear(features, classes, init, dtype: dtype));
@@ -51,7 +52,7 @@ public sealed class ResNet18 : Classifier
     /// <inheritdoc/>
     public override Tensor Features(Tensor x)
     {
-        var y = _blocks.Forward(_norm.Forward(_stem.Forward(x.Rank == 2 ? x.Reshape(-1, 3, _side, _side) : x)).Relu());
+        var y = _blocks.Forward(_norm.Forward(_stem.Forward(x.Rank == 2 ? x.Reshape(-1, _channels, _side, _side) : x)).Relu());
         y = Functional.AvgPool2d(y, _pool);
         return y.Reshape(y.Shape[0], -1);
     }

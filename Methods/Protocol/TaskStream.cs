@@ -24,6 +24,9 @@ public sealed record StreamPlan(string Name, ItemSet Train, ItemSet Test, int[][
     /// <summary>Names of tasks, where their classes do not say enough.</summary>
     public IReadOnlyList<string>? Titles { get; init; }
 
+    /// <summary>Images of another data set, without labels, for methods that may begin with a representation of them; null for none.</summary>
+    public Func<ImageSet>? Background { get; init; }
+
     /// <summary>Whatever else decides the stream: seeds, angles, sizes before resampling. Recorded in its description.</summary>
     public JsonObject Notes { get; init; } = [];
 }
@@ -100,6 +103,9 @@ public sealed class TaskStream
 
     /// <summary>What bytes mean to a network.</summary>
     public PixelScale Scale => _plan.Scale;
+
+    /// <summary>Loads images of another data set that a method may begin with; null where the stream has none.</summary>
+    public Func<ImageSet>? Background => _plan.Background;
 
     /// <summary>Numbers per input: channels x height x width.</summary>
     public int InputSize => Train.ImageSize;

@@ -38,7 +38,7 @@ public sealed class AutoEncoderStudy : IMethod, IMeasured, IPictures
     public long ParameterCount => _best.Net.ParameterCount;
 
     /// <summary>The codes of all training images, and the auto-encoder at 32 bits a number.</summary>
-    public long StorageBits => (long)Bits * _all.Length + CodeSize.FloatBits * ParameterCount;
+    public long StorageBits => (long)Bits * _all.Length + StoredBits.PerNumber * ParameterCount;
 
     private ConvAutoEncoder Net => (ConvAutoEncoder)_best.Net;
 

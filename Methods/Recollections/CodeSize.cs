@@ -8,9 +8,6 @@ namespace Native.Methods;
 /// </summary>
 public readonly record struct CodeSize
 {
-    /// <summary>Bits of a number in single precision.</summary>
-    public const int FloatBits = 32;
-
     /// <summary>A size.</summary>
     /// <param name="variables">c, 1 or more.</param>
     /// <param name="categories">l, 2 or more.</param>
@@ -40,13 +37,13 @@ public readonly record struct CodeSize
     public int Filters => Length / 4;
 
     /// <summary>ceil(log2 l).</summary>
-    public int BitsPerVariable => BitOperations.Log2((uint)Categories - 1) + 1;
+    public int BitsPerVariable => (int)StoredBits.Code(1, Categories);
 
     /// <summary>k = c ceil(log2 l): bits of an item in simple binary, which is what an <c>IndexBuffer</c> takes.</summary>
     public int Bits => Variables * BitsPerVariable;
 
     /// <summary>C_ve = c log2 l (equation 3): bits of an item when all codes are equally likely. The paper's 620 variables of 3 categories take 200 images by this count only.</summary>
-    public double InformationBits => Variables * Math.Log2(Categories);
+    public double InformationBits => StoredBits.CodeInformation(Variables, Categories);
 
     /// <summary>Trained numbers of the auto-encoder: six convolutions of 5 x 5 with biases (<see cref="ParametersOf"/>).</summary>
     public long Parameters(int channels) => ParametersOf(Filters, channels);
@@ -58,7 +55,7 @@ public readonly record struct CodeSize
     public long IncrementalBits(long items) => checked(items * Bits);
 
     /// <summary>Bits of items and of the auto-encoder's numbers.</summary>
-    public long TotalBits(long items, int channels) => checked(IncrementalBits(items) + FloatBits * Parameters(channels));
+    public long TotalBits(long items, int channels) => StoredBits.Total(items, Bits, Parameters(channels));
 
     /// <summary>Items that fit an incremental budget.</summary>
     /// <exception cref="UsageException">Not one does.</exception>
@@ -69,7 +66,7 @@ public readonly record struct CodeSize
     /// <exception cref="UsageException">Not one does.</exception>
     public long ItemsInTotal(long budgetBits, int channels)
     {
-        long model = FloatBits * Parameters(channels);
+        long model = StoredBits.Model(Parameters(channels));
         return budgetBits - model >= Bits ? (budgetBits - model) / Bits
             : throw new UsageException($"code: a budget of {budgetBits} bits is too small for one item of {Bits} bits beside an auto-encoder of {model} bits "
                 + $"({Variables} variables of {Categories} categories). Give more, or a smaller code.");
@@ -85,7 +82,7 @@ public readonly record struct CodeSize
     /// <param name="information">Count c log2 l bits an item instead of c ceil(log2 l): then the best for 200 images of CIFAR and 5000 items is table 2's 620 variables of 3 categories.</param>
     /// <exception cref="UsageException">The budget is too small for any code.</exception>
     public static CodeSize Largest(long budgetBits, long items, int maxCategories = 8, bool information = false) =>
-        Best(maxCategories, l => (double)budgetBits / items / (information ? Math.Log2(l) : BitOperations.Log2((uint)l - 1) + 1), _ => true)
+        Best(maxCategories, l => (double)budgetBits / items / (information ? StoredBits.CodeInformation(1, l) : StoredBits.Code(1, l)), _ => true)
         ?? throw new UsageException($"code: a budget of {budgetBits} bits is too small for {items} items of any code of at most {maxCategories} categories. Give more, or fewer items.");
 
     /// <summary>
@@ -97,7 +94,7 @@ public readonly record struct CodeSize
     /// <param name="maxCategories">Largest l to try.</param>
     /// <exception cref="UsageException">The budget is too small for any code.</exception>
     public static CodeSize LargestInTotal(long budgetBits, long items, int channels, int maxCategories = 8) =>
-        Best(maxCategories, l => (double)budgetBits / items / (BitOperations.Log2((uint)l - 1) + 1), s => s.TotalBits(items, channels) <= budgetBits)
+        Best(maxCategories, l => (double)budgetBits / items / StoredBits.Code(1, l), s => s.TotalBits(items, channels) <= budgetBits)
         ?? throw new UsageException($"code: a budget of {budgetBits} bits is too small for {items} items of any code of at most {maxCategories} categories and their auto-encoder. Give more, or fewer items.");
 
     // For each l the largest c that divides and fits; the cost rises with c, so the first that fits from above is it.

@@ -14,7 +14,7 @@ public sealed class ContinuousAutoEncoder(int filters, int channels, int side, G
     : ConvAutoEncoder(filters, channels, side, init, dtype, device)
 {
     /// <summary>Bits of an item: 32 a number.</summary>
-    public int Bits => CodeSize.FloatBits * CodeLength;
+    public int Bits => StoredBits.PerNumber * CodeLength;
 
     /// <summary>Codes [n, 4 h] of images [n, pixels] in [0, 1].</summary>
     public Tensor Encode(Tensor images) => Bottleneck(images);

@@ -1,8 +1,8 @@
 namespace Native.Methods;
 
 /// <summary>
-/// What a student is shown: images as they come out of the memory, with what it is told of them. The decoder does not change any more, so every stored code is decoded once, ahead; what is
-/// kept is the codes, and only they count as storage.
+/// What a student is shown: images as they come out of the memory, with what it is told of them. The decoder does not change any more, so every stored code is decoded once, ahead;
+/// storage is what the codes take (<see cref="IndexBuffer"/>).
 /// </summary>
 internal sealed class DistillationMemory : IDisposable
 {
@@ -42,11 +42,18 @@ internal sealed class DistillationMemory : IDisposable
         var images = new List<float>(kept.Length * stream.InputSize);
         var targets = new List<float>(kept.Length * stream.Outputs);
         var noise = root.Stream("encode");
+        var codes = coder is null ? null : IndexBuffer.Reservoir(coder.Size, kept.Length, root.Stream("reservoir"));
         foreach (int[] part in kept.Chunk(AutoEncoderTraining.Together))
         {
             using var scope = TensorScope.Begin("memory");
             var batch = stream.BatchOf(stream.Train, part);
-            var shown = coder is null ? batch.X : coder.Recall(coder.Encode(batch.X, noise));
+            var shown = batch.X;
+            if (coder is not null)
+            {
+                int from = codes!.Count;
+                codes.Add(coder.Encode(batch.X, noise), batch.Targets, batch.Tasks);
+                shown = coder.Recall(codes.Codes([.. Enumerable.Range(from, part.Length)]));
+            }
             images.AddRange(shown.ToArray<float>());
             targets.AddRange((teacher is null ? batch.Y.OneHot(stream.Outputs) : Answers(teacher, shown, batch.Mask)).ToArray<float>());
         }

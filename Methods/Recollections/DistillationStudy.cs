@@ -1,5 +1,4 @@
 using System.Globalization;
-using Native.Nn;
 using Native.Optim;
 
 namespace Native.Methods;
@@ -54,7 +53,7 @@ public sealed class DistillationStudy : IMethod, IMeasured, IPictures
 
     /// <summary>What the student's images come from: images at 8 bits a value; or codes, where they are stored, and the auto-encoder at 32 bits a number.</summary>
     public long StorageBits => _o.Source != DistillSource.Recollections ? 8L * _stream.InputSize * DistillationMemory.Items(_stream, _o)
-        : CodeSize.FloatBits * Coder!.ParameterCount + (_o.Sampling == DistillSampling.Code ? 0 : Coder.Size.IncrementalBits(DistillationMemory.Items(_stream, _o)));
+        : StoredBits.PerNumber * Coder!.ParameterCount + (_o.Sampling == DistillSampling.Code ? 0 : Coder.Size.IncrementalBits(DistillationMemory.Items(_stream, _o)));
 
     private DiscreteAutoEncoder? Coder => (DiscreteAutoEncoder?)_coder?.Net;
 
@@ -213,30 +212,9 @@ public sealed class DistillationStudy : IMethod, IMeasured, IPictures
         {
             DistillNet.Mlp => new Mlp(_stream.InputSize, _stream.Outputs, init, MlpWidth),
             _ when images.Height != images.Width => throw new UsageException($"srm-distill: images of {images.Height} x {images.Width} pixels are not square. Choose student=mlp and teacher=mlp, or another stream."),
-            DistillNet.Cnn => new LeNet(_stream.Outputs, init, images.Channels, images.Height),
-            _ => new GreyOrColour(new ResNet18(_stream.Outputs, init, side: images.Height), images.Channels, images.Height),
+            DistillNet.Cnn or DistillNet.LeNet5 => new LeNet(_stream.Outputs, init, images.Channels, images.Height, kind == DistillNet.LeNet5),
+            _ => new ResNet18(_stream.Outputs, init, side: images.Height, channels: images.Channels),
         };
-    }
-
-    /// <summary>A residual network, which takes three channels; grey images come as three equal ones.</summary>
-    private sealed class GreyOrColour : Classifier
-    {
-        private readonly ResNet18 _net;
-        private readonly int _channels, _side;
-
-        public GreyOrColour(ResNet18 net, int channels, int side) => (_net, _channels, _side) = (Add("net", net), channels, side);
-
-        public override IReadOnlyList<(string Name, IReadOnlyList<Parameter> Blocks)> Layers => _net.Layers;
-
-        public override Tensor Forward(Tensor x) => _net.Forward(Three(x));
-
-        public override Tensor Features(Tensor x) => _net.Features(Three(x));
-
-        private Tensor Three(Tensor x)
-        {
-            var images = x.Reshape(-1, _channels, _side, _side);
-            return _channels == 3 ? images : Tensor.Concat([images, images, images], 1);
-        }
     }
 
     /// <summary>A student and its optimiser. A step is one <see cref="CudaGraph"/>: which rows it chooses from comes in through a tensor that keeps its place.</summary>
