@@ -26,6 +26,11 @@ public abstract class ConvAutoEncoder : Module
         _encoder = Add("encoder", new Sequential(down(channels), new Relu(), down(filters), new Relu(), down(filters), new Flatten()));
         _decoder = Add("decoder", new Sequential(new Unflatten(filters, Narrowest, Narrowest), up(filters, Narrowest, second), new Relu(),
             up(filters, second, first), new Relu(), up(channels, first, side), new Flatten()));
+        // Xavier's: with PyTorch's own smaller weights the codes of MNIST stay noise for thousands of steps, and the decoder learns to ignore them.
+        using var scope = TensorScope.Begin("xavier");
+        using var constant = Autograd.NoGrad();
+        foreach (var p in Parameters())
+            p.Value.CopyInPlace(p.Value.Rank == 4 ? Init.XavierUniform(p.Shape, init, dtype: dtype, device: device) : Tensor.Zeros(p.Shape, dtype, device));
     }
 
     /// <summary>Filters of every layer.</summary>

@@ -10,7 +10,7 @@ public sealed class DiscreteAutoEncoder : ConvAutoEncoder
     /// <param name="size">c and l.</param>
     /// <param name="channels">Channels of an image.</param>
     /// <param name="side">Pixels of its side: 28 and 32 in the paper.</param>
-    /// <param name="init">Draws the weights: the layers' default uniform distribution (the paper names none).</param>
+    /// <param name="init">Draws the weights: Xavier's uniform distribution, and biases of 0, as in Jang, Gu and Poole's code; the paper names none.</param>
     /// <param name="dtype">Element type.</param>
     /// <param name="device">Null for the default.</param>
     /// <exception cref="UsageException">Such images do not come down to 2 x 2.</exception>
