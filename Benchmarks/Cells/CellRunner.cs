@@ -137,7 +137,14 @@ internal sealed class CellRunner(CellStore store, CellOptions options, Ui ui)
                 return;
             lock (_gate)
                 ui.Status(_progress.Line(cell, p));
-        }, ui.Cancel);
+        }, ui.Cancel, method => Picture(cell, method));
+    }
+
+    private void Picture(Cell cell, IMethod method)
+    {
+        if (method is IPictures shows)
+            foreach (var (name, image) in shows.Pictures())
+                Png.Write(store.PicturePath(cell, name), image);
     }
 
     private static string Settings(Cell cell) => CellTable.Changed(cell) is { Length: > 0 } changed ? $" ({CellTable.Short(changed)})" : "";
