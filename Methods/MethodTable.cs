@@ -19,6 +19,9 @@ public sealed record MethodRow(
 {
     /// <summary>Tested on batches that hold all classes seen so far (<see cref="TrainerOptions.MixedTests"/>).</summary>
     public bool MixedTests { get; init; }
+
+    /// <summary>Why it cannot run on this machine; null when it can.</summary>
+    public Func<string?> Missing { get; init; } = () => null;
 }
 
 /// <summary>Every method that <c>native run</c> takes.</summary>
@@ -72,6 +75,7 @@ public static class MethodTable
         Meta("meta-gan", "the same learner on images of a conditional GAN", LearnerSource.Gan, LearnerRates.Synthetic),
         Meta("meta-mlp", "a perceptron on real images, plain SGD, as few steps", LearnerSource.Real, LearnerRates.Fixed, LearnerKind.Mlp),
         .. Recollections.Rows,
+        .. RecollectionRows.Offline,
     ];
 
     /// <summary>The row of a name; <see cref="UsageException"/> with the nearest for any other.</summary>

@@ -143,6 +143,7 @@ internal sealed class CellRunner(CellStore store, CellOptions options, Ui ui)
         var spec = new RunSpec(row, cell.Stream, cell.Scenario, cell.Seed, new TrainerOptions(cell.Epochs, cell.BatchSize), new MethodSettings(),
             cell.ShuffleClasses, cell.MaxTrain, cell.MaxTest);
         var checkpoint = new RunCheckpoint(store.StatePath(cell), options.Every, options.EverySteps, Identity: cell.Id);
+        using var shared = TrainedNets.In(Path.Combine(store.Root, "trained", Engine.Id));
         return MethodRun.Execute(spec, cell.MethodOptions(row), stream, checkpoint, p =>
         {
             Stepped?.Invoke(cell, p);
@@ -150,7 +151,14 @@ internal sealed class CellRunner(CellStore store, CellOptions options, Ui ui)
                 return;
             lock (_gate)
                 ui.Status(_progress.Line(cell, p));
-        }, ui.Cancel);
+        }, ui.Cancel, method => Picture(cell, method));
+    }
+
+    private void Picture(Cell cell, IMethod method)
+    {
+        if (method is IPictures shows)
+            foreach (var (name, image) in shows.Pictures())
+                Png.Write(store.PicturePath(cell, name), image);
     }
 
     private static string Settings(Cell cell) => CellTable.Changed(cell) is { Length: > 0 } changed ? $" ({CellTable.Short(changed)})" : "";

@@ -48,6 +48,9 @@ internal sealed class CellStore
     /// <summary>Where a cell keeps its state while it runs.</summary>
     public string StatePath(Cell cell) => File(cell, StateFile);
 
+    /// <summary>Where a picture of a cell is.</summary>
+    public string PicturePath(Cell cell, string name) => File(cell, $"{name}.png");
+
     /// <summary>
     /// Takes a cell for this process, or null when another has it. The claim is a lock that the system holds on an open file, so it ends with the
     /// process, however that ends. The file stays: to delete it would let two processes hold locks on two files of one name.

@@ -46,13 +46,20 @@ internal static class ReproduceCommand
     private static void Report(Ui ui, Reproduction reproduction, CellStore store, string folder, string? json)
     {
         var cells = reproduction.Compare(store);
-        if (cells.Count == 0)
+        if (cells.Count == 0 && reproduction.Table.Points.Count == 0)
             throw new UsageException($"reproduce: no row of {reproduction.Table.Id} is meant. 'native reproduce {reproduction.Table.Id}' without --only shows them.");
         ui.Line();
         ui.Line($"paper: value ± {reproduction.Table.SpreadKind}; ours: mean ± 95% t-interval over n seeds");
         ReproductionReport.Summary(cells).Print(ui);
         ui.Line(string.Join(", ", cells.GroupBy(c => c.Verdict.Name).Select(g => $"{g.Count()} {g.Key}")));
         ReproductionReport.Write(Path.Combine(folder, "reports"), reproduction.Table, cells);
+        if (reproduction.Table.Points.Count > 0)
+        {
+            string path = Path.Combine(folder, "reports", $"{reproduction.Table.Id.Replace('/', '-')}-points.csv");
+            var points = reproduction.Points(store);
+            AtomicFile.WriteText(path, points.Csv());
+            ui.Line($"{points.Rows.Count} of {reproduction.Table.Points.Count} points of the figure in {path}");
+        }
         if (json is not null)
             AtomicFile.WriteText(json, ReproductionReport.Json(cells));
         ui.Line($"reports in {Path.Combine(folder, "reports")}{(json is null ? "" : $" and {json}")}");

@@ -69,7 +69,7 @@ internal static class SuiteCommand
     {
         string name = Real(stream.Name, options.Data);
         return [.. Enumerable.Range(0, options.Seeds).SelectMany(seed => MethodTable.All
-            .Where(m => m.Scenarios.Contains(stream.Usual) && (options.Only is { } only ? only.Matches(m.Name, name) : m.Name != Study))
+            .Where(m => m.Scenarios.Contains(stream.Usual) && m.Missing() is null && (options.Only is { } only ? only.Matches(m.Name, name) : m.Name != Study))
             .Select(m => Cell.Of(new RunSpec(m, name, stream.Usual, (ulong)seed, new TrainerOptions(), Recipe.QuickSettings(m.Name, name),
                 MaxTrain: Recipe.QuickItems(name), MaxTest: Recipe.QuickTest))))];
     }

@@ -63,6 +63,14 @@ internal sealed record PaperClaim(string Text, Recipe Left, string LeftMeasure, 
     public string Provenance { get; init; } = "";
 }
 
+/// <summary>A point of a figure that the paper draws without printing numbers: measured and written to a CSV file, judged by nothing.</summary>
+/// <param name="Series">The curve that it belongs to.</param>
+/// <param name="Recipe">What measures it.</param>
+/// <param name="XMeasure">The figure along the abscissa.</param>
+/// <param name="YMeasure">The figure along the ordinate.</param>
+/// <param name="X">The abscissa where it is given instead.</param>
+internal sealed record PaperPoint(string Series, Recipe Recipe, string XMeasure, string YMeasure, double? X = null);
+
 /// <summary>A table or figure of a paper as published.</summary>
 /// <param name="Id">As typed: <c>arm/table3</c>.</param>
 /// <param name="Paper">Which paper.</param>
@@ -75,6 +83,9 @@ internal sealed record PaperTable(string Id, string Paper, string Title, string 
     /// <summary>Statements of a figure.</summary>
     public IReadOnlyList<PaperClaim> Claims { get; init; } = [];
 
+    /// <summary>Points of a figure.</summary>
+    public IReadOnlyList<PaperPoint> Points { get; init; } = [];
+
     /// <summary>The same with options added to every recipe: another setting than the paper's.</summary>
     public PaperTable With(IReadOnlyList<string> options)
     {
@@ -83,6 +94,7 @@ internal sealed record PaperTable(string Id, string Paper, string Title, string 
         return this with
         {
             Cells = [.. Cells.Select(c => c with { Recipe = with(c.Recipe) })],
+            Points = [.. Points.Select(p => p with { Recipe = with(p.Recipe)! })],
             Claims = [.. Claims.Select(c => c with { Left = with(c.Left)!, LeftBase = with(c.LeftBase), Right = with(c.Right), RightBase = with(c.RightBase) })],
         };
         // What a recipe says of itself stays.
@@ -92,7 +104,7 @@ internal sealed record PaperTable(string Id, string Paper, string Title, string 
     }
 
     /// <summary>Every recipe, each once.</summary>
-    public IEnumerable<Recipe> Recipes => Cells.Select(c => c.Recipe).Concat(Claims.SelectMany(c => c.Recipes)).OfType<Recipe>().DistinctBy(r => r.Command);
+    public IEnumerable<Recipe> Recipes => Cells.Select(c => c.Recipe).Concat(Claims.SelectMany(c => c.Recipes)).Concat(Points.Select(p => p.Recipe)).OfType<Recipe>().DistinctBy(r => r.Command);
 }
 
 /// <summary>Short ways to write published rows.</summary>

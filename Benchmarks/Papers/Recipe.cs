@@ -54,6 +54,8 @@ internal sealed record Recipe(string Method, string Stream, params string[] Opti
         var scenario = Scenario ?? stream.Usual;
         if (!method.Scenarios.Contains(scenario))
             return (null, $"{Method} has no {scenario.Name()}-incremental scenario");
+        if (method.Missing() is { } lacking)
+            return (null, lacking);
         if (Missing(stream, data) is { } missing)
             return (null, missing);
         return (Cell.Of(new RunSpec(method, name, scenario, seed, new TrainerOptions(preset == Preset.Quick ? 1 : Epochs, BatchSize),
@@ -73,6 +75,8 @@ internal sealed record Recipe(string Method, string Stream, params string[] Opti
             "meta-synthetic" or "meta-real" or "meta-gan" or "meta-mlp" => ["setting=quick", "metaSteps=100", "metaPerClass=10", "perClass=10", "metaBatch=128", "ganSteps=200"],
             // GEM's lambda is for its rotated digits; on drawn ones steps along 1000 F diverge.
             "ewc" => ["strength=100"],
+            "srm-autoencoder" => ["setting=quick", "variables=20", "rate=1e-3"],
+            "srm-distill" => ["setting=quick", "variables=20"],
             "gen" => ["iterations=2"],
             "gen-mir" => ["iterations=1", "ascents=2", "replayPerImage=2"],
             "arm" when colour => ["width=5", "recalled=10", "pixelRate=1", "steps=5"],
@@ -107,6 +111,7 @@ internal sealed record Recipe(string Method, string Stream, params string[] Opti
         "mnist-5k-5" or "mnist-mir-5" or "digits-mir-5" or "split-mnist" or "split-digits" or "digits-5k-5" => "split-digits",
         "split-mnist-10" or "digits-10" => "digits-10",
         "mnist-rotations" or "digits-rotations" => "digits-rotations",
+        "mnist" or "digits" or "omniglot-50" => "digits",
         "ag-news-2" => "topics-2",
         "cifar10-10" or "svhn-10" or "textures-10" => "textures-10",
         _ => "textures-5",

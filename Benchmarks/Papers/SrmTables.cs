@@ -19,7 +19,7 @@ internal static class SrmTables
 
     private static readonly PaperColumn[] Points = [new("Compression", "compression", true, 1, null), new("Distortion", "trainDistortion", false, 1, null)];
 
-    private static readonly int[] Episodes = [10, 100, 1000, 10_000, 100_000];
+    private static readonly int[] Episodes = [10, 100, 1000, 10_000, 100_000], Tested = [10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000], Jpeg = [1, 25, 50, 75, 100];
 
     private static readonly (string, string[]) Real = ("Real Data", ["source=real", "targets=labels"]), Teacher = ("Real x Teacher y", ["source=real"]);
 
@@ -168,10 +168,10 @@ internal static class SrmTables
     private static PaperTable OmniglotStudents()
     {
         PaperColumn[] column = [new("Accuracy", "episodes1000000")];
-        IEnumerable<PaperCell> line(string row, double value, params string[] options) => Plain(row, new Recipe("srm-distill", "omniglot", options), column, Distilled, value);
+        IEnumerable<PaperCell> line(string row, double value, params string[] options) => Plain(row, new Recipe("srm-distill", Omniglot, options), column, Distilled, value);
         return new("srm/omniglot-distillation", Paper, "Distillation on Omniglot after a million episodes (text of question 9)", Five, 5,
         [
-            .. Plain("Teacher", new Recipe("srm-distill", "omniglot", "variables=134"), [new("Accuracy", "teacherAccuracy")], Distilled, 94.86),
+            .. Plain("Teacher", new Recipe("srm-distill", Omniglot, "variables=134"), [new("Accuracy", "teacherAccuracy")], Distilled, 94.86),
             .. line("10% Sample", 28.87, "source=sample", "share=0.1"), .. line("2% Sample", 8.88, "source=sample", "share=0.02"), .. line("1% Sample", 5.99, "source=sample", "share=0.01"),
             .. line("10x Compress", 87.86, "variables=134"), .. line("50x Compress", 74.03, "variables=50"), .. line("100x Compress", 51.45, "variables=32"),
         ]);
@@ -201,13 +201,25 @@ internal static class SrmTables
         new("at about 25x, 50 variables of 18 categories distort less than 2 continuous filters", new("srm-autoencoder", Mnist, "filters=2"), "trainDistortion",
             new("srm-autoencoder", Mnist, "variables=50", "categories=18"), "trainDistortion"),
         new("at about 10x, 209 variables of 8 categories distort less than 5 continuous filters", new("srm-autoencoder", Mnist, "filters=5"), "trainDistortion",
-            new("srm-autoencoder", Mnist, "variables=209", "categories=8"), "trainDistortion"));
+            new("srm-autoencoder", Mnist, "variables=209", "categories=8"), "trainDistortion"),
+        new("JPEG at its lowest quality (about 20x) distorts more than 24 variables of 6 categories (87x)", new("srm-jpeg", Mnist, "quality=1"), "trainDistortion",
+            new("srm-autoencoder", Mnist, "variables=24", "categories=6"), "trainDistortion"))
+        with
+    { Points = [.. Curve("categorical", Categorical()), .. Curve("continuous", Continuous()), .. Jpeg.Select(q => new PaperPoint("JPEG", new("srm-jpeg", Mnist, $"quality={q}"), "compression", "trainDistortion"))] };
+
+    private static IEnumerable<PaperPoint> Curve(string series, PaperTable table) => table.Recipes.Select(r => new PaperPoint(series, r, "compression", "trainDistortion"));
 
     private static PaperTable BufferOrCode() => Figure("srm/figure4", "Distillation from the buffer beats distillation from random codes",
         new("38 variables: buffer sampling is above code sampling after 100,000 episodes", new("srm-distill", Mnist, "variables=38"), "episodes100000",
             new("srm-distill", Mnist, "variables=38", "sampling=code"), "episodes100000"),
         new("38 variables with the buffer are above 168 variables without it", new("srm-distill", Mnist, "variables=38"), "episodes100000",
-            new("srm-distill", Mnist, "variables=168", "sampling=code"), "episodes100000"));
+            new("srm-distill", Mnist, "variables=168", "sampling=code"), "episodes100000"))
+        with
+    { Points = [.. Learning(38, "buffer"), .. Learning(38, "code", "sampling=code"), .. Learning(168, "buffer"), .. Learning(168, "code", "sampling=code")] };
+
+    // The published curves; the measures are those of the tested episodes.
+    private static IEnumerable<PaperPoint> Learning(int variables, string sampling, params string[] options) =>
+        Tested.Select(n => new PaperPoint($"{variables} 2d variables, {sampling} sampling", new("srm-distill", Mnist, [$"variables={variables}", .. options]), "", $"episodes{n}", n));
 
     private static PaperTable Stabilised()
     {

@@ -35,11 +35,22 @@ internal sealed class Reproduction(PaperTable table, Preset preset, int seeds, D
 
     /// <summary>Recipes that a run is needed for: sizes and options are known without.</summary>
     private IEnumerable<Recipe> Wanted() => table.Cells.Where(c => Chosen(c) && !IsStatic(c.Column.Measure)).Select(c => c.Recipe)
-        .Concat(table.Claims.Where(Chosen).SelectMany(c => c.Recipes)).OfType<Recipe>().DistinctBy(r => r.Command);
+        .Concat(table.Claims.Where(Chosen).SelectMany(c => c.Recipes)).Concat(table.Points.Where(Chosen).Select(p => p.Recipe)).OfType<Recipe>().DistinctBy(r => r.Command);
+
+    /// <summary>The points of a figure that are measured, with what makes one seed of each.</summary>
+    public ReportTable Points(CellStore store) => new(["series", "x>", "y>", "interval of y>", "n>", "run"], [.. table.Points.Where(Chosen).Select(p =>
+    {
+        var y = TInterval.Of([.. Values(store, p.Recipe, p.YMeasure).Values.Values]);
+        var x = p.X is { } given ? new TInterval(given, 0, 1) : TInterval.Of([.. Values(store, p.Recipe, p.XMeasure).Values.Values]);
+        static string exact(double? v) => v?.ToString("R", System.Globalization.CultureInfo.InvariantCulture) ?? "";
+        return y.Count == 0 || x.Count == 0 ? null : new[] { p.Series, exact(x.Mean), exact(y.Mean), exact(y.Half), $"{y.Count}", p.Recipe.Command };
+    }).OfType<string[]>()]);
 
     private bool Chosen(PaperCell cell) => only is null || only.Matches(cell.Row, cell.Recipe?.Method ?? "");
 
     private bool Chosen(PaperClaim claim) => only is null || only.Matches(claim.Text, claim.Left.Method);
+
+    private bool Chosen(PaperPoint point) => only is null || only.Matches(point.Series, point.Recipe.Method);
 
     private ReproducedCell Compare(CellStore store, PaperCell cell)
     {

@@ -22,6 +22,7 @@ internal static class DigitStreams
     [
         new("split-mnist", "5 x 2 digits", "MNIST, or drawn digits without it", Scenario.ClassIncremental, MnistOrDigits, r => Pairs("split-mnist", r, Either(r))),
         new("split-digits", "5 x 2 digits", "digits drawn by the program", Scenario.ClassIncremental, BuiltIn, r => Pairs("split-digits", r, Digits.Value)),
+        .. Both("mnist", "digits", "1 x 10 digits, all images", Scenario.ClassIncremental, Whole),
         .. Both("split-mnist-10", "digits-10", "10 x 1 digits, 32x32, 15% validation", Scenario.ClassIncremental, Single),
         .. Both("mnist-5k-5", "digits-5k-5", "5 x 2 digits, 500 images each", Scenario.ClassIncremental, FiveThousand),
         .. Both("mnist-mir-5", "digits-mir-5", "5 x 2 digits, the first 1010 of each shuffled task", Scenario.ClassIncremental, Retrieval),
@@ -44,6 +45,10 @@ internal static class DigitStreams
     /// <summary>Split-MNIST: {0,1} to {8,9}.</summary>
     private static TaskStream Pairs(string name, StreamRequest r, (ImageSet Train, ImageSet Test) sets) =>
         Cut(r, new StreamPlan(name, r.First(sets.Train, true), r.First(sets.Test, false), TaskStream.Chunks(10, 2, r.Order)));
+
+    /// <summary>One task of all digits: Scalable Recollections' distortion and distillation experiments.</summary>
+    private static TaskStream Whole(string name, StreamRequest r, (ImageSet Train, ImageSet Test) sets) =>
+        Cut(r, new StreamPlan(name, r.First(sets.Train, true), r.First(sets.Test, false), TaskStream.Chunks(10, 10, r.Order)));
 
     /// <summary>Dynamic Generative Memory: one class per task, bilinear to 32 x 32, [-1,1], 15% for validation.</summary>
     private static TaskStream Single(string name, StreamRequest r, (ImageSet Train, ImageSet Test) sets) =>

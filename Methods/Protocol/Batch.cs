@@ -7,7 +7,7 @@ namespace Native.Methods;
 public sealed class Batch
 {
     // Added to a logit that must not compete. Finite, so that no infinity enters the graph; exp of it is exactly 0 in f32 and f64.
-    private const float Closed = -1e9f;
+    internal const float Closed = -1e9f;
 
     private readonly TaskStream? _stream;
     private byte[]? _pixels;
