@@ -1,8 +1,8 @@
 namespace Native.Methods;
 
 /// <summary>
-/// Some images with their targets, as bytes (what a memory keeps) and as tensors (what a network takes). The tensors belong to the scope
-/// that was open when the batch was made.
+/// Some images or texts with their targets, as bytes (what a memory keeps; images only) and as tensors (what a network takes). The tensors belong to the
+/// scope that was open when the batch was made.
 /// </summary>
 public sealed class Batch
 {
@@ -21,15 +21,35 @@ public sealed class Batch
                 + $"{stream.InputSize} bytes.");
         (Pixels, Targets, Tasks) = (pixels, targets, tasks);
         X = Tensor.From(stream.Scale.Values(pixels), [Count, stream.InputSize]);
-        Y = Tensor.From(Array.ConvertAll(targets, t => (long)t), [Count]);
-        if (stream.Scenario == Scenario.TaskIncremental)
-            Mask = MakeMask(stream, tasks);
+        (Y, Mask) = Answers(stream);
     }
 
-    /// <summary>Number of images.</summary>
+    /// <summary>The same for texts, as numbers of words.</summary>
+    /// <param name="stream">Scenario and sizes.</param>
+    /// <param name="words">The words of each text.</param>
+    /// <param name="targets">The right output of each text.</param>
+    /// <param name="tasks">The task of each text.</param>
+    public Batch(TaskStream stream, IReadOnlyList<ReadOnlyMemory<int>> words, int[] targets, int[] tasks)
+    {
+        if (words.Count != targets.Length || tasks.Length != targets.Length)
+            throw new ShapeException($"batch: {words.Count} texts, {targets.Length} targets and {tasks.Length} tasks do not agree.");
+        (Pixels, Targets, Tasks) = ([], targets, tasks);
+        int longest = words.Max(w => w.Length);
+        var padded = new long[words.Count * longest];
+        for (int i = 0; i < words.Count; i++)
+            for (int k = 0; k < words[i].Length; k++)
+                padded[i * longest + k] = words[i].Span[k];
+        X = Tensor.From(padded, [Count, longest]);
+        (Y, Mask) = Answers(stream);
+    }
+
+    private (Tensor Y, Tensor? Mask) Answers(TaskStream stream) => (Tensor.From(Array.ConvertAll(Targets, t => (long)t), [Count]),
+        stream.Scenario == Scenario.TaskIncremental ? MakeMask(stream, Tasks) : null);
+
+    /// <summary>Number of items.</summary>
     public int Count => Targets.Length;
 
-    /// <summary>The images as bytes, one after the other.</summary>
+    /// <summary>The images as bytes, one after the other; empty for texts.</summary>
     public byte[] Pixels { get; }
 
     /// <summary>The right output of each image.</summary>
@@ -38,7 +58,10 @@ public sealed class Batch
     /// <summary>The task that each image belongs to.</summary>
     public int[] Tasks { get; }
 
-    /// <summary>f32 [count, pixels], in the stream's <see cref="TaskStream.Scale"/>.</summary>
+    /// <summary>
+    /// Images: f32 [count, pixels], in the stream's <see cref="TaskStream.Scale"/>. Texts: i64 [count, longest], numbers of the <see cref="Vocabulary"/>, filled up with its
+    /// <see cref="Vocabulary.Padding"/>.
+    /// </summary>
     public Tensor X { get; }
 
     /// <summary>i64 [count], the right outputs.</summary>
@@ -50,7 +73,8 @@ public sealed class Batch
     /// <summary>Mean cross-entropy of the logits [count, outputs] against the targets, over the outputs that compete. A scalar.</summary>
     public Tensor Loss(Tensor logits) => Functional.CrossEntropy(Mask is null ? logits : logits + Mask, Y);
 
-    private static Tensor MakeMask(TaskStream stream, int[] tasks)
+    /// <summary>f32 [count, outputs], 0 for the outputs of each item's task and so low elsewhere that they do not compete.</summary>
+    internal static Tensor MakeMask(TaskStream stream, int[] tasks)
     {
         var mask = new float[tasks.Length * stream.Outputs];
         Array.Fill(mask, Closed);

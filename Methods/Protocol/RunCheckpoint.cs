@@ -163,6 +163,9 @@ internal sealed class RunPosition(AccuracyMatrix matrix)
         _loss = loss;
     }
 
+    /// <summary>One more step without data is done.</summary>
+    public void Rested(double loss) => _loss = loss;
+
     /// <summary>On to the next phase.</summary>
     public void NextPhase()
     {
