@@ -73,6 +73,7 @@ internal sealed record Recipe(string Method, string Stream, params string[] Opti
             "meta-synthetic" or "meta-real" or "meta-gan" or "meta-mlp" => ["setting=quick", "metaSteps=100", "metaPerClass=10", "perClass=10", "metaBatch=128", "ganSteps=200"],
             // GEM's lambda is for its rotated digits; on drawn ones steps along 1000 F diverge.
             "ewc" => ["strength=100"],
+            "mygo" => ["sleepSteps=100"],
             "gen" => ["iterations=2"],
             "gen-mir" => ["iterations=1", "ascents=2", "replayPerImage=2"],
             "arm" when colour => ["width=5", "recalled=10", "pixelRate=1", "steps=5"],
@@ -107,7 +108,7 @@ internal sealed record Recipe(string Method, string Stream, params string[] Opti
         "mnist-5k-5" or "mnist-mir-5" or "digits-mir-5" or "split-mnist" or "split-digits" or "digits-5k-5" => "split-digits",
         "split-mnist-10" or "digits-10" => "digits-10",
         "mnist-rotations" or "digits-rotations" => "digits-rotations",
-        "ag-news-2" => "topics-2",
+        "ag-news-2" or "ag-news-2-part" or "topics-2" => "topics-2",
         "cifar10-10" or "svhn-10" or "textures-10" => "textures-10",
         _ => "textures-5",
     };

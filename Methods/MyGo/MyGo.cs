@@ -38,7 +38,7 @@ public sealed class MyGo : IMethod, IOffline, IMemories, IMeasured, IPictures
     public long ParameterCount => _student.ParameterCount;
 
     /// <summary>The memories' networks at 32 bits a number, and a bit for each word if earlier tasks used it.</summary>
-    public long StorageBits => _memories.Sum(m => m.StorageBits) + _words.StorageBits;
+    public long StorageBits => _memories.Sum(m => m.StorageBits) + (TrainsAll && _o.HoldWords ? _words.StorageBits : 0);
 
     /// <inheritdoc/>
     public IReadOnlyList<(string Name, Module Net)> Memories => [.. _memories.Select((m, t) => (string.Create(CultureInfo.InvariantCulture, $"memory-{t + 1}"), m.Net))];
@@ -61,7 +61,7 @@ public sealed class MyGo : IMethod, IOffline, IMemories, IMeasured, IPictures
     private void WakeUp()
     {
         if (TrainsAll)
-            _awake.HoldRows(_words.Rows);
+            _awake.HoldRows(_o.HoldWords ? _words.Rows : []);
         _wakeStep = new Adam(TrainsAll ? _awake.Parameters() : Awake.Head, _o.FastRate);
     }
 
@@ -85,9 +85,12 @@ public sealed class MyGo : IMethod, IOffline, IMemories, IMeasured, IPictures
             encoded = net.Encode(batch.X);
             features = net.Features(encoded);
         }
-        var loss = batch.Loss(net.Classify(features));
-        var items = encoded.Detach();
-        _wakeStep!.Minimize(loss);
+        var logits = net.Classify(features);
+        var loss = batch.Loss(logits);
+        // A copy: the step returns what its graph has saved.
+        var items = TrainsAll ? encoded.Detach().Clone() : encoded;
+        _wakeStep!.Minimize(TrainsAll && _task > 0 && _o.WakeDistill > 0
+            ? loss + _o.WakeDistill * SoftAnswers.Distance(_stream, _task, _before, batch, logits, temperature: 2) : loss);
         int[] outputs = _stream.Tasks[_task].Outputs;
         var classes = Tensor.From(Array.ConvertAll(batch.Targets, t => (long)Array.IndexOf(outputs, t)), [batch.Count]);
         for (int i = 0; i < _o.MemoryUpdates; i++)

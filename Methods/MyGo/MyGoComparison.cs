@@ -92,26 +92,8 @@ public sealed class MyGoComparison : IMethod, IMeasured
             logits = _net.Forward(batch.X);
         }
         var loss = batch.Loss(logits);
-        _step!.Minimize(_kind == MyGoBaseline.Lwf && _task > 0 && _o.DistillWeight > 0 ? loss + _o.DistillWeight * Distil(batch, logits) : loss);
+        _step!.Minimize(_kind == MyGoBaseline.Lwf && _task > 0 && _o.DistillWeight > 0 ? loss + _o.DistillWeight * SoftAnswers.Distance(_stream, _task, _before, batch, logits, _o.Temperature) : loss);
         return loss;
-    }
-
-    // Cross-entropy of softened answers, old against new, for each earlier head; untold tasks have one head for all that was seen.
-    private Tensor Distil(Batch batch, Tensor logits)
-    {
-        Tensor old;
-        using (Autograd.NoGrad())
-            old = _before.Forward(batch.X);
-        var earlier = _stream.Tasks.Take(_task).Select(t => t.Outputs);
-        IEnumerable<int[]> heads = _stream.Scenario == Scenario.TaskIncremental ? earlier : [[.. earlier.SelectMany(o => o).Distinct().Order()]];
-        Tensor? sum = null;
-        foreach (int[] head in heads)
-        {
-            var columns = Tensor.From(Array.ConvertAll(head, o => (long)o), [head.Length]);
-            var term = -((old.IndexSelect(1, columns) / _o.Temperature).Softmax(1) * (logits.IndexSelect(1, columns) / _o.Temperature).LogSoftmax(1)).Sum() / batch.Count;
-            sum = sum is null ? term : sum + term;
-        }
-        return sum!;
     }
 
     /// <inheritdoc/>

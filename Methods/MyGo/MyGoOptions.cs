@@ -51,6 +51,11 @@ public enum SleepStart
 /// <param name="SleepSteps">1000; of an adaptive sleep the most.</param>
 /// <param name="SleepBatch">128 dreams per step.</param>
 /// <param name="SleepStart">Ours: where the repaired student begins.</param>
+/// <param name="WakeDistill">
+/// Ours: while all of the copy is trained, weight of the earlier heads' answers to the new items (Learning without Forgetting). Dreams of texts begin behind the table of words and cannot
+/// repair it; this can. 0 for none.
+/// </param>
+/// <param name="HoldWords">Ours: while all of the copy is trained, rows of words that earlier tasks have used stay as they are. Nothing for images.</param>
 /// <param name="FeatureWeight">Weight of the distance of features beside that of logits (section 5, future work); 0 in the paper.</param>
 /// <param name="AdaptiveSleep">Wake up when the distillation loss is flat (section 5, future work).</param>
 /// <param name="SleepWindow">Flat: of two windows of so many steps...</param>
@@ -60,7 +65,7 @@ public enum SleepStart
 public sealed record MyGoOptions(
     MyGoVariant Variant = MyGoVariant.Repaired, MemoryKind Memory = MemoryKind.Gan, double FastRate = 1e-3, double SlowRate = 1e-4, double MemoryRate = 1e-3,
     int MemoryUpdates = 1, int MemoryHidden = 128, int Latent = 64, int SleepSteps = 1000, int SleepBatch = 128, SleepStart SleepStart = SleepStart.Awake,
-    double FeatureWeight = 0, bool AdaptiveSleep = false, int SleepWindow = 50, double SleepTolerance = 0.02, int Width = 256, bool TrainingAccuracy = true) : IMethodOptions
+    double WakeDistill = 0, bool HoldWords = true, double FeatureWeight = 0, bool AdaptiveSleep = false, int SleepWindow = 50, double SleepTolerance = 0.02, int Width = 256, bool TrainingAccuracy = true) : IMethodOptions
 {
     /// <inheritdoc/>
     public void Validate(string method)
@@ -68,6 +73,6 @@ public sealed record MyGoOptions(
         OptionRange.Positive(method, (nameof(FastRate), FastRate), (nameof(SlowRate), SlowRate), (nameof(MemoryRate), MemoryRate), (nameof(MemoryUpdates), MemoryUpdates),
             (nameof(MemoryHidden), MemoryHidden), (nameof(Latent), Latent), (nameof(SleepSteps), SleepSteps), (nameof(SleepBatch), SleepBatch), (nameof(SleepWindow), SleepWindow),
             (nameof(Width), Width));
-        OptionRange.NotNegative(method, (nameof(FeatureWeight), FeatureWeight), (nameof(SleepTolerance), SleepTolerance));
+        OptionRange.NotNegative(method, (nameof(WakeDistill), WakeDistill), (nameof(FeatureWeight), FeatureWeight), (nameof(SleepTolerance), SleepTolerance));
     }
 }

@@ -76,10 +76,12 @@ public sealed class MyGoReplay : IMethod, IMeasured
     {
         var encoded = _net.Encode(batch.X);
         var loss = batch.Loss(_net.Classify(_net.Features(encoded)));
+        // A copy: the step returns what its graph has saved.
+        var items = encoded.Detach().Clone();
         if (_task <= 0)
         {
             _step!.Minimize(loss);
-            _memory.Learn(encoded.Detach(), batch.Y, _noise);
+            _memory.Learn(items, batch.Y, _noise);
             return loss;
         }
         double share = 1.0 / (_task + 1);
@@ -88,7 +90,6 @@ public sealed class MyGoReplay : IMethod, IMeasured
         Tensor labels;
         using (Autograd.NoGrad())
             labels = Masked(_before.Classify(_before.Features(old)), mask).ArgMax(1);
-        var items = encoded.Detach();
         _step!.Minimize(share * loss + (1 - share) * Functional.CrossEntropy(Masked(logits, mask), labels));
         // One batch of both: of n new and n old items each counts alike, so as many old ones are learned as their share asks for.
         int kept = Math.Max(1, (int)Math.Round(batch.Count * share));
