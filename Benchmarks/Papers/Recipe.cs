@@ -73,7 +73,7 @@ internal sealed record Recipe(string Method, string Stream, params string[] Opti
             "meta-synthetic" or "meta-real" or "meta-gan" or "meta-mlp" => ["setting=quick", "metaSteps=100", "metaPerClass=10", "perClass=10", "metaBatch=128", "ganSteps=200"],
             // GEM's lambda is for its rotated digits; on drawn ones steps along 1000 F diverge.
             "ewc" => ["strength=100"],
-            "mygo" => ["sleepSteps=100"],
+            "mygo" => ["sleepSteps=50", "sleepBatch=32"],
             "gen" => ["iterations=2"],
             "gen-mir" => ["iterations=1", "ascents=2", "replayPerImage=2"],
             "arm" when colour => ["width=5", "recalled=10", "pixelRate=1", "steps=5"],

@@ -65,7 +65,7 @@ public enum SleepStart
 public sealed record MyGoOptions(
     MyGoVariant Variant = MyGoVariant.Repaired, MemoryKind Memory = MemoryKind.Gan, double FastRate = 1e-3, double SlowRate = 1e-4, double MemoryRate = 1e-3,
     int MemoryUpdates = 1, int MemoryHidden = 128, int Latent = 64, int SleepSteps = 1000, int SleepBatch = 128, SleepStart SleepStart = SleepStart.Awake,
-    double WakeDistill = 0, bool HoldWords = true, double FeatureWeight = 0, bool AdaptiveSleep = false, int SleepWindow = 50, double SleepTolerance = 0.02, int Width = 256, bool TrainingAccuracy = true) : IMethodOptions
+    double WakeDistill = 0, bool HoldWords = false, double FeatureWeight = 0, bool AdaptiveSleep = false, int SleepWindow = 50, double SleepTolerance = 0.02, int Width = 256, bool TrainingAccuracy = true) : IMethodOptions
 {
     /// <inheritdoc/>
     public void Validate(string method)

@@ -31,7 +31,6 @@ public sealed class MyGoReplay : IMethod, IMeasured
     private readonly NeocortexNet _net, _before;
     private readonly GenerativeMemory _memory, _memoryBefore;
     private readonly Generator _noise, _replay;
-    private readonly WordsSeen _words;
     private readonly TrainingAccuracy _training;
     private Adam? _step;
     private int _task;
@@ -46,14 +45,14 @@ public sealed class MyGoReplay : IMethod, IMeasured
         var sizes = new MemorySizes(stream.Outputs, _net.DreamSize, _net.DreamsOfImages, options.MemoryHidden, options.Latent, options.MemoryRate);
         (_memory, _memoryBefore) = (GenerativeMemory.Of(options.Memory, sizes, seeds.Init), GenerativeMemory.Of(options.Memory, sizes, new Generator(0)));
         _memoryBefore.Discard();
-        (_words, _training) = (new WordsSeen(stream), new TrainingAccuracy(stream, options.TrainingAccuracy));
+        _training = new TrainingAccuracy(stream, options.TrainingAccuracy);
     }
 
     /// <inheritdoc/>
     public long ParameterCount => _net.ParameterCount + _memory.Net.ParameterCount;
 
     /// <summary>The present generator and the scholar of before, at 32 bits a number.</summary>
-    public long StorageBits => 32 * _net.ParameterCount + 2 * _memory.StorageBits + _words.StorageBits;
+    public long StorageBits => 32 * _net.ParameterCount + 2 * _memory.StorageBits;
 
     /// <inheritdoc/>
     public void BeginTask(StreamTask task, int steps)
@@ -66,7 +65,6 @@ public sealed class MyGoReplay : IMethod, IMeasured
 
     private void Begin()
     {
-        _net.HoldRows(_words.Rows);
         _step?.Dispose();
         _step = new Adam(_net.Parameters(), _o.LearningRate);
     }
@@ -113,11 +111,7 @@ public sealed class MyGoReplay : IMethod, IMeasured
     }
 
     /// <inheritdoc/>
-    public void EndTask(StreamTask task)
-    {
-        _words.Add(task);
-        _training.Record(this, task);
-    }
+    public void EndTask(StreamTask task) => _training.Record(this, task);
 
     /// <inheritdoc/>
     public Tensor Predict(Tensor images, StreamTask? task) => _net.Forward(images);
@@ -131,7 +125,6 @@ public sealed class MyGoReplay : IMethod, IMeasured
         bool begun = _step is not null;
         state.Flag("begun", ref begun);
         state.Number("task", ref _task);
-        _words.Persist(state, "words");
         state.Module("net", _net);
         state.Module("before", _before);
         _memory.Persist(state, "memory");

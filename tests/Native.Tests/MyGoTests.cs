@@ -126,7 +126,7 @@ public sealed class MyGoTests
     {
         using var folder = new TemporaryFolder();
         var stream = data == 'i' ? Stream() : Topics();
-        var (_, method) = Run(stream, Tiny with { Memory = kind });
+        var (_, method) = Run(stream, Tiny with { Memory = kind, HoldWords = true });
         var saved = Saved(method, folder);
         Assert.DoesNotContain(saved.Keys, k => k.Contains("discriminator", StringComparison.Ordinal) || k.Contains("encoder", StringComparison.Ordinal)
             || (k.Contains("memory", StringComparison.Ordinal) && k.Contains("step", StringComparison.Ordinal)));
