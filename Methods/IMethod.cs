@@ -18,7 +18,7 @@ public interface IMethod : IDisposable
     void EndTask(StreamTask task);
 
     /// <summary>
-    /// Logits [count, outputs] of images [count, pixels]. <paramref name="task"/> is given in the task-incremental scenario only, and is null
+    /// Logits [count, outputs] of images [count, pixels] or texts, i64 [count, longest] (<see cref="Batch.X"/>). <paramref name="task"/> is given in the task-incremental scenario only, and is null
     /// otherwise.
     /// </summary>
     Tensor Predict(Tensor images, StreamTask? task);
@@ -34,6 +34,23 @@ public interface IMethod : IDisposable
 
     /// <summary>Bits kept of earlier images: memories, or generators at 32 bits a number. 0 when nothing is kept.</summary>
     long StorageBits { get; }
+}
+
+/// <summary>
+/// A method that goes on learning when a task's data are gone. The loop calls it between the last batch and <see cref="IMethod.EndTask"/>, step by step, so that a run can
+/// be stopped, saved and continued there too.
+/// </summary>
+public interface IOffline
+{
+    /// <summary>One step without data; its loss, a scalar, or null when nothing is left to do. Runs inside a scope that closes afterwards.</summary>
+    Tensor? Rest(StreamTask task);
+}
+
+/// <summary>A method that keeps networks in place of data, one for each task.</summary>
+public interface IMemories
+{
+    /// <summary>The networks by name, without the ending of a file.</summary>
+    IReadOnlyList<(string Name, Nn.Module Net)> Memories { get; }
 }
 
 /// <summary>A method that has more to tell after a run than accuracies: a study of what it has become.</summary>

@@ -22,13 +22,16 @@ public sealed record MethodRow(
 
     /// <summary>Why it cannot run on this machine; null when it can.</summary>
     public Func<string?> Missing { get; init; } = () => null;
+
+    /// <summary>The scenario of its paper, where a plan of many methods leaves the choice; null for the stream's.</summary>
+    public Scenario? Usual { get; init; }
 }
 
 /// <summary>Every method that <c>native run</c> takes.</summary>
 public static class MethodTable
 {
     private const string Arm = "Automatic Recall Machines (Ji et al. 2020)", Mir = "Maximally Interfered Retrieval (Aljundi et al. 2019)",
-        Synthetic = "Learning on synthetic data (Masarczyk and Tautkute 2020)";
+        Synthetic = "Learning on synthetic data (Masarczyk and Tautkute 2020)", Sleep = "MyGO (Ji and Song 2025)";
 
     private static readonly Scenario[] Every = [Scenario.ClassIncremental, Scenario.TaskIncremental, Scenario.DomainIncremental];
 
@@ -76,10 +79,22 @@ public static class MethodTable
         Meta("meta-mlp", "a perceptron on real images, plain SGD, as few steps", LearnerSource.Real, LearnerRates.Fixed, LearnerKind.Mlp),
         .. Recollections.Rows,
         .. RecollectionRows.Offline,
+        Row("mygo", Sleep, "wake and sleep: a copy and a generative memory learn a task, a student learns from dreams of all; variant=literal|paper|repaired", Every,
+            _ => new MyGoOptions(), (stream, seeds, o) => new MyGo(stream, seeds, o)) with { Usual = Scenario.TaskIncremental },
+        Compared("mygo-finetune", "fine-tuning on MyGO's network; domain: the paper's shared head of two units, task: a head per task", MyGoBaseline.Finetune),
+        Compared("mygo-frozen", "heads on MyGO's network as initialised", MyGoBaseline.Frozen),
+        Compared("mygo-joint", "MyGO's network on all tasks at once", MyGoBaseline.Joint),
+        Compared("mygo-lwf", "Learning without Forgetting on MyGO's network", MyGoBaseline.Lwf),
+        Row("mygo-dgr", Sleep, "Deep Generative Replay on MyGO's network", Every, _ => new MyGoReplayOptions(), (stream, seeds, o) => new MyGoReplay(stream, seeds, o)) with
+        { Usual = Scenario.TaskIncremental },
     ];
 
     /// <summary>The row of a name; <see cref="UsageException"/> with the nearest for any other.</summary>
     public static MethodRow Find(string name) => All.FirstOrDefault(m => m.Name == name) ?? throw Unknown.Name("method", name, [.. All.Select(m => m.Name)]);
+
+    private static MethodRow Compared(string name, string summary, MyGoBaseline kind) =>
+        Row(name, Sleep, summary, Every, _ => new MyGoComparisonOptions(), (stream, seeds, o) => new MyGoComparison(stream, seeds, kind, o), joint: kind == MyGoBaseline.Joint) with
+        { Usual = Scenario.TaskIncremental };
 
     private static MethodRow Meta(string name, string summary, LearnerSource source, LearnerRates rates, LearnerKind learner = LearnerKind.Conv) =>
         new(name, Synthetic, summary, Joint: false, Classes, s => MethodOptions.Apply(name, MetaOptions.For(s, source, rates, learner), s),

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Native.Methods;
+using Native.Nn;
 
 namespace Native.Benchmarks;
 
@@ -37,8 +38,9 @@ internal static class RunCommand
         var every = new Option<string?>("--checkpoint-every") { Description = "With --out, save the state this often: 30s, 5m, or a number of steps (default 30s).", HelpName = "T" };
         var json = new Option<string?>("--json") { Description = "Write settings and figures to this file.", HelpName = "FILE" };
         var pictures = new Option<string?>("--pictures") { Description = "Write pictures of what the method has made to this folder, as PNG.", HelpName = "DIR" };
+        var memories = new Option<string?>("--memories") { Description = "Write the networks that a method keeps in place of data to this folder, as safetensors.", HelpName = "DIR" };
         var command = new Command("run", "Trains a method on a stream of tasks.")
-        { method, stream, scenario, seed, epochs, batch, rate, buffer, shuffle, data, unofficial, json, set, cells, every, pictures };
+        { method, stream, scenario, seed, epochs, batch, rate, buffer, shuffle, data, unofficial, json, set, cells, every, pictures, memories };
         command.SetAction(parse =>
         {
             string name = StreamTable.Find(parse.GetRequiredValue(stream)).Name;
@@ -55,10 +57,10 @@ internal static class RunCommand
             var request = new StreamRequest(folder, spec.Scenario, spec.Seed)
             { Explicit = parse.GetValue(data) is not null, AllowUnofficial = parse.GetValue(unofficial), ShuffleClasses = spec.ShuffleClasses };
             if (parse.GetValue(cells) is not { } root)
-                return parse.GetValue(every) is null ? Run(ui, spec, request, parse.GetValue(json), parse.GetValue(pictures))
+                return parse.GetValue(every) is null ? Run(ui, spec, request, parse.GetValue(json), parse.GetValue(pictures), parse.GetValue(memories))
                     : throw new UsageException("native run: --checkpoint-every needs a folder to save in. Add --out DIR.");
-            if (parse.GetValue(pictures) is not null)
-                throw new UsageException("native run: a cell of --out keeps its results, not its network, so there is nothing to picture. Leave --out or --pictures out.");
+            if ((parse.GetValue(pictures) is not null ? "--pictures" : parse.GetValue(memories) is not null ? "--memories" : null) is { } lost)
+                throw new UsageException($"native run: a cell of --out keeps its results, not its network, so there is nothing to picture or to write. Leave --out or {lost} out.");
             if (request.AllowUnofficial)
                 throw new UsageException("native run: --allow-unofficial data are not those that a cell of --out stands for. Leave one of the two out.");
             return RunCell(ui, spec, folder, root, parse.GetValue(every), parse.GetValue(json));
@@ -75,7 +77,7 @@ internal static class RunCommand
         return new Dictionary<string, string>(pairs, StringComparer.Ordinal);
     }
 
-    private static int Run(Ui ui, RunSpec spec, StreamRequest request, string? json, string? pictures)
+    private static int Run(Ui ui, RunSpec spec, StreamRequest request, string? json, string? pictures, string? memories)
     {
         // Everything that can be wrong with the command itself, before data are read and long before a result is written.
         spec.Training.Validate();
@@ -85,7 +87,11 @@ internal static class RunCommand
         var stream = StreamTable.Find(spec.Stream).Build(request);
         ui.Line($"{spec.Method.Name} on {spec.Stream}, {spec.Scenario.Name()}-incremental, seed {spec.Seed}: {spec.Method.Summary}");
         DescribeData(ui, stream);
-        var run = MethodRun.Execute(spec, stream, p => Report(ui, p), ui.Cancel, m => Picture(ui, spec, m, pictures));
+        var run = MethodRun.Execute(spec, stream, p => Report(ui, p), ui.Cancel, m =>
+        {
+            Picture(ui, spec, m, pictures);
+            Keep(ui, spec, m, memories);
+        });
         Print(ui, run);
         if (json is null)
             return App.Success;
@@ -106,6 +112,21 @@ internal static class RunCommand
             string path = Path.Combine(folder, $"{name}.png");
             Png.Write(path, image);
             ui.Line($"wrote {path}");
+        }
+    }
+
+    private static void Keep(Ui ui, RunSpec spec, IMethod method, string? folder)
+    {
+        if (folder is null)
+            return;
+        if (method is not IMemories keeps)
+            throw new UsageException($"native run: {spec.Method.Name} keeps no networks in place of data. Leave --memories out.");
+        Directory.CreateDirectory(folder);
+        foreach (var (name, net) in keeps.Memories)
+        {
+            string path = Path.Combine(folder, $"{name}.safetensors");
+            net.Save(path);
+            ui.Line($"wrote {path}: {net.ParameterCount} numbers, {new FileInfo(path).Length} bytes");
         }
     }
 

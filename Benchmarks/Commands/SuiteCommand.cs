@@ -64,13 +64,17 @@ internal static class SuiteCommand
     // What it trains is arm; the study of its gradients is a table of its own.
     private const string Study = "arm-gradients";
 
+    // Its released code is run beside it, as a control: both claim something.
+    private const string Sleeper = "mygo";
+
     /// <summary>Every method that can run on the stream, seed by seed.</summary>
     private static IReadOnlyList<Cell> Quick(StreamRow stream, PlanOptions options)
     {
         string name = Real(stream.Name, options.Data);
         return [.. Enumerable.Range(0, options.Seeds).SelectMany(seed => MethodTable.All
-            .Where(m => m.Scenarios.Contains(stream.Usual) && m.Missing() is null && (options.Only is { } only ? only.Matches(m.Name, name) : m.Name != Study))
-            .Select(m => Cell.Of(new RunSpec(m, name, stream.Usual, (ulong)seed, new TrainerOptions(), Recipe.QuickSettings(m.Name, name),
+            .Where(m => m.Scenarios.Contains(m.Usual ?? stream.Usual) && m.Missing() is null && (options.Only is { } only ? only.Matches(m.Name, name) : m.Name != Study))
+            .SelectMany(m => m.Name == Sleeper ? new[] { new[] { "variant=literal" }, [] } : [[]], (m, set) => (Method: m, Set: set))
+            .Select(m => Cell.Of(new RunSpec(m.Method, name, m.Method.Usual ?? stream.Usual, (ulong)seed, new TrainerOptions(), Recipe.QuickSettings(m.Method.Name, name, m.Set),
                 MaxTrain: Recipe.QuickItems(name), MaxTest: Recipe.QuickTest))))];
     }
 
@@ -133,9 +137,12 @@ internal static class SuiteCommand
 
     private static SuiteFigures Figures(IReadOnlyList<Cell> plan, CellStore store, EngineChecks engine, bool same)
     {
-        double mean(string method, string measure) => plan.Where(c => c.Method == method).Select(c => store.Result(c)?[measure] ?? double.NaN).DefaultIfEmpty(double.NaN).Average();
+        double of(Func<Cell, bool> which, string measure) => plan.Where(which).Select(c => store.Result(c)?[measure] ?? double.NaN).DefaultIfEmpty(double.NaN).Average();
+        double mean(string method, string measure) => of(c => c.Method == method, measure);
+        double mygo(string variant, string measure) => of(c => c.Method == Sleeper && c.Options["variant"]?.GetValue<string>() == variant, measure);
         return new SuiteFigures(mean("joint", "averageAccuracy"), mean("naive", "averageAccuracy"), mean("er", "averageAccuracy"), mean("naive", "forgetting"), mean("er", "forgetting"),
-            same, engine.Gradients.Count, engine.Gradients.Count(g => g.Failure is not null));
+            same, engine.Gradients.Count, engine.Gradients.Count(g => g.Failure is not null))
+        { Sleeping = new(mygo("literal", "sleepChange"), mygo("literal", "trainFlat"), mygo("repaired", "sleepChange"), mygo("repaired", "averageAccuracy")) };
     }
 
     /// <summary>The exit code: every claim must hold.</summary>

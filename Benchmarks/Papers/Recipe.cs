@@ -77,6 +77,7 @@ internal sealed record Recipe(string Method, string Stream, params string[] Opti
             "ewc" => ["strength=100"],
             "srm-autoencoder" => ["setting=quick", "variables=20", "rate=1e-3"],
             "srm-distill" => ["setting=quick", "variables=20"],
+            "mygo" => ["sleepSteps=50", "sleepBatch=32"],
             "gen" => ["iterations=2"],
             "gen-mir" => ["iterations=1", "ascents=2", "replayPerImage=2"],
             "arm" when colour => ["width=5", "recalled=10", "pixelRate=1", "steps=5"],
@@ -112,7 +113,7 @@ internal sealed record Recipe(string Method, string Stream, params string[] Opti
         "split-mnist-10" or "digits-10" => "digits-10",
         "mnist-rotations" or "digits-rotations" => "digits-rotations",
         "mnist" or "digits" or "omniglot-50" => "digits",
-        "ag-news-2" => "topics-2",
+        "ag-news-2" or "ag-news-2-part" or "topics-2" => "topics-2",
         "cifar10-10" or "svhn-10" or "textures-10" => "textures-10",
         _ => "textures-5",
     };

@@ -7,10 +7,16 @@ namespace Native.Benchmarks;
 /// <summary>A statement that the suite tests, and what was found.</summary>
 internal sealed record SuiteCheck(string Claim, bool Holds, string Found);
 
+/// <summary>What is claimed of MyGO: the least change by a sleep and the flatness of the matrix as released, the change and the accuracy when repaired.</summary>
+internal sealed record SleepFigures(double LiteralChange, double LiteralFlat, double RepairedChange, double Repaired);
+
 /// <summary>The figures that the claims are about, fractions; NaN where one is undefined.</summary>
 internal sealed record SuiteFigures(
     double Joint, double Naive, double Replay, double NaiveForgets, double ReplayForgets, bool Same, int GradChecks, int GradChecksFailed)
 {
+    /// <summary>MyGO, as released and repaired.</summary>
+    public SleepFigures Sleeping { get; init; } = new(double.NaN, double.NaN, double.NaN, double.NaN);
+
     /// <summary>Every claim, judged. NaN compares false, so a claim about it does not hold.</summary>
     public IReadOnlyList<SuiteCheck> Claims() =>
     [
@@ -20,6 +26,9 @@ internal sealed record SuiteFigures(
         new("replay of 500 images is at least 30 points above fine-tuning", Replay >= Naive + 0.3, $"{Percent(Replay)} against {Percent(Naive)}"),
         new("replay forgets less than fine-tuning", ReplayForgets < NaiveForgets, $"{Percent(ReplayForgets)} against {Percent(NaiveForgets)}"),
         new("joint training is above replay", Joint > Replay, $"{Percent(Joint)} against {Percent(Replay)}"),
+        new("MyGO's released code: sleep changes nothing, and accuracies never change", Sleeping is { LiteralChange: 0, LiteralFlat: 1 }, Percent(Sleeping.LiteralChange)),
+        new("MyGO repaired: every sleep changes parameters", Sleeping.RepairedChange > 0, Percent(Sleeping.RepairedChange)),
+        new("MyGO repaired knows all tasks at the end, when they are told (90%)", Sleeping.Repaired >= 0.9, Percent(Sleeping.Repaired)),
         new("the same seed gives the same accuracies", Same, Same ? "equal bits" : "they differ"),
         new($"derivatives of every op agree with differences, orders 1 to {EngineChecks.GradOrder}", GradChecks > 0 && GradChecksFailed == 0,
             $"{GradChecks - GradChecksFailed} of {GradChecks}"),

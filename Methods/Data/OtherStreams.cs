@@ -15,12 +15,18 @@ internal static class OtherStreams
             d => ColourStreams.State(d, "omniglot", "Omniglot", DataTable.Omniglot[0].Path), Alphabets),
         new("ag-news-2", "2 x 2 topics of text", "AG News", Scenario.TaskIncremental,
             d => ColourStreams.State(d, "ag-news", "AG News", DataTable.AgNews[1].Path), r => Texts("ag-news-2", r, News(r), [.. AgNews.Classes])),
+        new("ag-news-2-part", "2 x 2 topics of text, a part of the training rows", "AG News", Scenario.TaskIncremental,
+            d => ColourStreams.State(d, "ag-news", "a part of AG News", AgNews.Part), r => Texts("ag-news-2-part", r, Part(r), [.. AgNews.Classes])),
         new("topics-2", "2 x 2 topics of text", "text written by the program", Scenario.TaskIncremental, _ => "built in",
             r => Texts("topics-2", r, Topics.Value, null)),
     ];
 
     private static (TextSet Train, TextSet Test) News(StreamRequest r) =>
         ColourStreams.Pair("ag-news", r, () => (AgNews.Load(r.Folder, true, r.AllowUnofficial), AgNews.Load(r.Folder, false, r.AllowUnofficial)));
+
+    // What a machine without the whole training set has: said in the stream's name and in the provenance of every result.
+    private static (TextSet Train, TextSet Test) Part(StreamRequest r) =>
+        ColourStreams.Pair("ag-news-part", r, () => (AgNews.LoadPart(r.Folder), AgNews.Load(r.Folder, false, r.AllowUnofficial)));
 
     /// <summary>
     /// Scalable Recollections: one alphabet per task; of the 20 drawings of a character 18 are for training and 2 for tests (90% and 10% of each

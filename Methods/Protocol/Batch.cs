@@ -1,8 +1,8 @@
 namespace Native.Methods;
 
 /// <summary>
-/// Some images with their targets, as bytes (what a memory keeps) and as tensors (what a network takes). The tensors belong to the scope
-/// that was open when the batch was made.
+/// Some images or texts with their targets, as bytes (what a memory keeps; images only) and as tensors (what a network takes). The tensors belong to the
+/// scope that was open when the batch was made.
 /// </summary>
 public sealed class Batch
 {
@@ -31,10 +31,30 @@ public sealed class Batch
         if (x.Rank != 2 || x.Shape[0] != targets.Length || x.Shape[1] != stream.InputSize || tasks.Length != targets.Length)
             throw new ShapeException($"batch: images {x.Shape}, {targets.Length} targets and {tasks.Length} tasks do not agree on images of {stream.InputSize} pixels.");
         (_stream, Targets, Tasks, X) = (stream, targets, tasks, x);
-        Y = Tensor.From(Array.ConvertAll(targets, t => (long)t), [targets.Length]);
-        if (stream.Scenario == Scenario.TaskIncremental)
-            Mask = MakeMask(stream, targets, tasks);
+        (Y, Mask) = Answers(stream);
     }
+
+    /// <summary>The same for texts, as numbers of words.</summary>
+    /// <param name="stream">Scenario and sizes.</param>
+    /// <param name="words">The words of each text.</param>
+    /// <param name="targets">The right output of each text.</param>
+    /// <param name="tasks">The task of each text.</param>
+    public Batch(TaskStream stream, IReadOnlyList<ReadOnlyMemory<int>> words, int[] targets, int[] tasks)
+    {
+        if (words.Count != targets.Length || tasks.Length != targets.Length)
+            throw new ShapeException($"batch: {words.Count} texts, {targets.Length} targets and {tasks.Length} tasks do not agree.");
+        (_stream, _pixels, Targets, Tasks) = (stream, [], targets, tasks);
+        int longest = words.Max(w => w.Length);
+        var padded = new long[words.Count * longest];
+        for (int i = 0; i < words.Count; i++)
+            for (int k = 0; k < words[i].Length; k++)
+                padded[i * longest + k] = words[i].Span[k];
+        X = Tensor.From(padded, [words.Count, longest]);
+        (Y, Mask) = Answers(stream);
+    }
+
+    private (Tensor Y, Tensor? Mask) Answers(TaskStream stream) => (Tensor.From(Array.ConvertAll(Targets, t => (long)t), [Targets.Length]),
+        stream.Scenario == Scenario.TaskIncremental ? MakeMask(stream, Targets, Tasks) : null);
 
     // On tensors that somebody else fills: there are no bytes and no answers on the host.
     internal Batch(Tensor x, Tensor y, Tensor? mask) => (X, Y, Mask) = (x, y, mask);
@@ -46,10 +66,10 @@ public sealed class Batch
     /// <summary>The images of both, those of this batch first.</summary>
     public Batch With(Batch other) => new(Here(_stream), Tensor.Concat([X, other.X]), [.. Targets, .. other.Targets], [.. Tasks, .. other.Tasks]);
 
-    /// <summary>Number of images.</summary>
+    /// <summary>Number of items.</summary>
     public int Count => (int)Y.Count;
 
-    /// <summary>The images as bytes, one after the other; of images that a method has made, the nearest.</summary>
+    /// <summary>The images as bytes, one after the other; of images that a method has made, the nearest; empty for texts.</summary>
     public byte[] Pixels => _pixels ??= Here(_stream).Scale.Bytes(X.ToArray<float>());
 
     /// <summary>The right output of each image.</summary>
@@ -58,7 +78,10 @@ public sealed class Batch
     /// <summary>The task that each image belongs to.</summary>
     public int[] Tasks => Here(field);
 
-    /// <summary>f32 [count, pixels], in the stream's <see cref="TaskStream.Scale"/>.</summary>
+    /// <summary>
+    /// Images: f32 [count, pixels], in the stream's <see cref="TaskStream.Scale"/>. Texts: i64 [count, longest], numbers of the <see cref="Vocabulary"/>, filled up with its
+    /// <see cref="Vocabulary.Padding"/>.
+    /// </summary>
     public Tensor X { get; }
 
     /// <summary>i64 [count], the right outputs.</summary>
@@ -72,7 +95,8 @@ public sealed class Batch
 
     private static T Here<T>(T? value) where T : class => value ?? throw new UsageException("batch: a step that is recorded reads tensors only; what the host decides from images and targets is decided before it.");
 
-    private static Tensor MakeMask(TaskStream stream, int[] targets, int[] tasks)
+    /// <summary>f32 [count, outputs], 0 for the outputs of each item's task and so low elsewhere that they do not compete.</summary>
+    internal static Tensor MakeMask(TaskStream stream, int[] targets, int[] tasks)
     {
         var mask = new float[tasks.Length * stream.Outputs];
         Array.Fill(mask, Closed);

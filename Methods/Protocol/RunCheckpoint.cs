@@ -189,6 +189,9 @@ internal sealed class RunPosition(AccuracyMatrix matrix)
         _steps++;
     }
 
+    /// <summary>One more step without data is done.</summary>
+    public void Rested(double loss) => _loss = loss;
+
     /// <summary>On to the next phase.</summary>
     public void NextPhase()
     {

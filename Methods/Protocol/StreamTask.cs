@@ -17,9 +17,3 @@ public sealed record StreamTask(int Index, int[] Classes, int[] Outputs, int[] T
     /// <summary>For tables: the title, else the classes, for example <c>{0,1}</c>.</summary>
     public string Name => Title ?? $"{{{string.Join(',', Classes)}}}";
 }
-
-/// <summary>Some texts with their targets. What turns them into numbers is the method's own: a vocabulary is learned, not part of the protocol.</summary>
-/// <param name="Texts">The texts.</param>
-/// <param name="Targets">The right output of each.</param>
-/// <param name="Tasks">The task of each.</param>
-public sealed record TextBatch(string[] Texts, int[] Targets, int[] Tasks);

@@ -110,8 +110,16 @@ public sealed class TaskStream
     /// <summary>Numbers per input: channels x height x width.</summary>
     public int InputSize => Train.ImageSize;
 
-    /// <summary>Whether the items are texts: then there are no images, and <see cref="TextsOf"/> stands in for <see cref="BatchOf"/>.</summary>
+    /// <summary>Whether the items are texts: then there are no images, and batches hold numbers of words.</summary>
     public bool IsText => _plan.Train is TextSet;
+
+    /// <summary>The words of a stream of texts: of all its training texts, as in the released code of MyGO. Labels are not looked at.</summary>
+    /// <exception cref="UsageException">The items are images.</exception>
+    public Vocabulary Vocabulary => Vocabulary.Of(_plan.Train as TextSet
+        ?? throw new UsageException($"stream: the items of {_plan.Train.Name} are images, and words are asked for. Use a method and network for images."));
+
+    /// <summary>The numbers of the words of a text.</summary>
+    public ReadOnlyMemory<int> Words(ItemSet set, int index) => Vocabulary.Number((TextSet)set)[index];
 
     /// <summary>
     /// Split-MNIST and its like: ten classes, two per task, in the order {0,1} to {8,9} unless <paramref name="order"/> shuffles the classes.
@@ -155,28 +163,23 @@ public sealed class TaskStream
             ? label
             : throw new UsageException($"stream: task {task} of {Name} has no class for output {target}.");
 
-    /// <summary>Images of one of the stream's sets as a batch. Allocates in the open scope.</summary>
+    /// <summary>Items of one of the stream's sets as a batch. Allocates in the open scope.</summary>
     public Batch BatchOf(ItemSet set, ReadOnlySpan<int> indices)
     {
+        var (targets, tasks) = Answers(set, indices);
+        if (set is TextSet)
+        {
+            var words = new ReadOnlyMemory<int>[indices.Length];
+            for (int i = 0; i < words.Length; i++)
+                words[i] = Words(set, indices[i]);
+            return new Batch(this, words, targets, tasks);
+        }
         var images = Images(set);
         int size = images.ImageSize;
         var pixels = new byte[indices.Length * size];
-        var (targets, tasks) = Answers(set, indices);
         for (int i = 0; i < indices.Length; i++)
             images.Pixels.AsSpan(indices[i] * size, size).CopyTo(pixels.AsSpan(i * size));
         return new Batch(this, pixels, targets, tasks);
-    }
-
-    /// <summary>Texts of one of the stream's sets; <see cref="UsageException"/> when its items are images.</summary>
-    public TextBatch TextsOf(ItemSet set, ReadOnlySpan<int> indices)
-    {
-        if (set is not TextSet texts)
-            throw new UsageException($"stream: the items of {set.Name} are images, not texts. Use BatchOf.");
-        var (targets, tasks) = Answers(set, indices);
-        var words = new string[indices.Length];
-        for (int i = 0; i < words.Length; i++)
-            words[i] = texts.Text(indices[i]);
-        return new TextBatch(words, targets, tasks);
     }
 
     /// <summary>
@@ -193,7 +196,7 @@ public sealed class TaskStream
                 ["width"] = images.Width,
                 ["scale"] = Scale.Name,
             }
-            : new JsonObject { ["kind"] = "text" };
+            : new JsonObject { ["kind"] = "text", ["words"] = Vocabulary.Words.Count };
         var json = new JsonObject
         {
             ["name"] = Name,

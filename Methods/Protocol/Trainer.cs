@@ -136,12 +136,7 @@ public sealed class Trainer
         at.Begun = true;
         while (at.Step < inPhase)
         {
-            if (cancel.IsCancellationRequested)
-            {
-                clock();
-                saver.Save();
-                cancel.ThrowIfCancellationRequested();
-            }
+            StopIfAsked();
             int from = at.Step % perEpoch * _options.BatchSize;
             if (from == 0)
             {
@@ -152,22 +147,55 @@ public sealed class Trainer
             Step(method, task, at, losses, from, inPhase);
             clock();
             saver.Stepped();
-            if (Stopwatch.GetElapsedTime(reported) < ReportEvery)
-                continue;
-            reported = Stopwatch.GetTimestamp();
-            report();
+            Tell();
         }
         losses.Look();
+        while (!at.Ended && method is IOffline sleeper)
+        {
+            StopIfAsked();
+            if (!Rest(sleeper, task, at))
+                break;
+            clock();
+            saver.Stepped();
+            Tell();
+        }
         if (!at.Ended)
             method.EndTask(task);
         at.Ended = true;
         clock();
+
+        void StopIfAsked()
+        {
+            if (!cancel.IsCancellationRequested)
+                return;
+            clock();
+            saver.Save();
+            cancel.ThrowIfCancellationRequested();
+        }
+
+        void Tell()
+        {
+            if (Stopwatch.GetElapsedTime(reported) < ReportEvery)
+                return;
+            reported = Stopwatch.GetTimestamp();
+            report();
+        }
+    }
+
+    private static bool Rest(IOffline sleeper, StreamTask task, RunPosition at)
+    {
+        using var scope = TensorScope.Begin("offline-step");
+        if (sleeper.Rest(task)?.Item() is not { } loss)
+            return false;
+        at.Rested(loss);
+        return double.IsFinite(loss) ? true
+            : throw new NumericException($"train: the loss is {loss} in a step after the last batch of task {task.Name}. Lower the rate of these steps, or find the operation with --nan-trap.");
     }
 
     private void Step(IMethod method, StreamTask task, RunPosition at, LossTrail losses, int from, int inPhase)
     {
         using var scope = TensorScope.Begin("train-step");
-        var batch = _stream.BatchOf(_stream.Train, at.Order.AsSpan(from, Math.Min(_options.BatchSize, at.Order.Length - from)));
+        var batch = _stream.BatchOf(_stream.TrainItems, at.Order.AsSpan(from, Math.Min(_options.BatchSize, at.Order.Length - from)));
         var loss = method.Observe(batch);
         at.Advance();
         losses.Add(loss, $"of {inPhase} of task {task.Name}");
@@ -189,15 +217,25 @@ public sealed class Trainer
         {
             int[] mixed = [.. _stream.Tasks.Take(together).SelectMany(t => t.Test)];
             new Generator(0).Stream("mixed-tests").Shuffle<int>(mixed);
-            Count(method, mixed, null, correct, answers, cancel);
+            Count(method, _stream.TestItems, mixed, null, correct, answers, cancel);
         }
         foreach (var task in _stream.Tasks.Skip(together))
-            Count(method, task.Test, task, correct, answers, cancel);
+            Count(method, _stream.TestItems, task.Test, task, correct, answers, cancel);
         return [.. _stream.Tasks.Select(t => (double)correct[t.Index] / t.Test.Length)];
     }
 
+    /// <summary>The accuracy on the TRAINING items of the first <paramref name="tasks"/> tasks, fractions: what some released code reports as its result.</summary>
+    public double[] EvaluateTraining(IMethod method, int tasks)
+    {
+        using var constant = Autograd.NoGrad();
+        var correct = new int[_stream.Tasks.Count];
+        foreach (var task in _stream.Tasks.Take(tasks))
+            Count(method, _stream.TrainItems, task.Train, task, correct, null, CancellationToken.None);
+        return [.. _stream.Tasks.Take(tasks).Select(t => (double)correct[t.Index] / t.Train.Length)];
+    }
+
     // Adds the right answers to their tasks; the task is null for images of several.
-    private void Count(IMethod method, int[] images, StreamTask? task, int[] correct, ClassCounts? answers, CancellationToken cancel)
+    private void Count(IMethod method, ItemSet set, int[] images, StreamTask? task, int[] correct, ClassCounts? answers, CancellationToken cancel)
     {
         bool told = task is not null && _stream.Scenario == Scenario.TaskIncremental;
         int[] competing = told ? task!.Outputs : [.. Enumerable.Range(0, _stream.Outputs)];
@@ -208,14 +246,14 @@ public sealed class Trainer
             cancel.ThrowIfCancellationRequested();
             using var scope = TensorScope.Begin("test");
             int until = task is null ? (int)((long)images.Length * (part + 1) / parts) : Math.Min(at + _options.EvaluationBatch, images.Length);
-            var batch = _stream.BatchOf(_stream.Test, images.AsSpan(at..until));
+            var batch = _stream.BatchOf(set, images.AsSpan(at..until));
             var logits = method.Predict(batch.X, told ? task : null);
             if (logits.Rank != 2 || logits.Shape.Span[0] != batch.Count || logits.Shape.Span[1] != _stream.Outputs)
                 throw new ShapeException($"predict: logits must be [{batch.Count},{_stream.Outputs}]; got {logits.Shape}.");
             var values = logits.ToArray<float>();
             for (int i = 0; i < batch.Count; i++)
             {
-                int label = _stream.TestItems.Labels[images[at + i]], output = Largest(values.AsSpan(i * _stream.Outputs, _stream.Outputs), competing);
+                int label = set.Labels[images[at + i]], output = Largest(values.AsSpan(i * _stream.Outputs, _stream.Outputs), competing);
                 answers?.Add(label, output);
                 if (output == batch.Targets[i])
                     correct[_stream.TaskOf(label)]++;

@@ -48,14 +48,10 @@ internal sealed class ConditionalGan : IDisposable
         _pool.Next(at);
         var real = Tensor.From(_pixels.Gather(Array.ConvertAll(at, i => _all[i])), [at.Length, _pixels.Channels, _pixels.Side, _pixels.Side]);
         var labels = Tensor.From(Array.ConvertAll(at, i => (long)_labels[i]), [at.Length]);
-        Tensor ones = Tensor.Ones([at.Length]), zeros = Tensor.Zeros([at.Length]);
         var made = Parameters.Images(Tensor.Randn([at.Length, _o.Latent], _noise), labels);
-        var critic = Functional.BceWithLogits(_critic.Forward(real, labels), ones) + Functional.BceWithLogits(_critic.Forward(made.Detach(), labels), zeros);
+        var (critic, generator) = Adversarial.Step(_criticStep, _generatorStep, x => _critic.Forward(x, labels), real, made);
         _loss = critic.Item();
-        _criticStep.Minimize(critic);
-        var generator = Functional.BceWithLogits(_critic.Forward(made, labels), ones);
         double other = generator.Item();
-        _generatorStep.Minimize(generator);
         _step++;
         if (!double.IsFinite(_loss) || !double.IsFinite(other))
             throw new NumericException($"gan: step {_step} of {_o.GanSteps} gave losses of {_loss} (critic) and {other} (generator). Find the operation with --nan-trap.");

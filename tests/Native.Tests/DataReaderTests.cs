@@ -114,12 +114,15 @@ public sealed class DataReaderTests : IDisposable
     [InlineData("1,a,b\"c\"\n", "line 1 has '\"' where a field has ended")]
     [InlineData("1,a,b\n\n", "line 2 has 1 fields")]
     [InlineData("1,\"x\ny\",b\n9,a,b\n", "line 3 has class '9'")]
+    [InlineData("1,a,b\n2,,\n", "line 2 has neither title nor description")]
+    [InlineData("1,\"a\nb\",\"\"\n2,\" \",\"\t\"\n", "line 3 has neither title nor description")]
     public void Csv_that_is_malformed_names_its_line(string csv, string sentence) => Assert.Contains(sentence, Refusal(() => News(csv)));
 
     [Fact]
     public void Text_that_is_no_utf8_and_files_without_items_are_refused()
     {
-        Assert.Contains("byte 4 is not UTF-8", Refusal(() => AgNews.Parse([(byte)'1', (byte)',', (byte)'a', (byte)',', 0xFF], "f", "n", "p")));
+        Assert.Contains("line 1, byte 4, is not UTF-8", Refusal(() => AgNews.Parse([(byte)'1', (byte)',', (byte)'a', (byte)',', 0xFF], "f", "n", "p")));
+        Assert.Contains("line 3, byte 14, is not UTF-8", Refusal(() => AgNews.Parse([.. "1,a,b\n2,c,d\n3,"u8, 0xC3, (byte)','], "f", "n", "p")));
         Assert.Contains("there are no items in 0 bytes", Refusal(() => News("")));
         Assert.InRange(FormatFuzz.Run(s =>
         {

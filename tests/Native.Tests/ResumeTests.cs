@@ -15,7 +15,7 @@ public sealed class ResumeTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     /// <summary>A method that dies, or asks to stop, at the n-th call of any kind; what it did in that call is not undone.</summary>
-    internal sealed class Mortal(IMethod inner, long diesAt, CancellationTokenSource? stop = null) : IMethod
+    internal sealed class Mortal(IMethod inner, long diesAt, CancellationTokenSource? stop = null) : IMethod, IOffline
     {
         public long Calls { get; private set; }
 
@@ -41,6 +41,14 @@ public sealed class ResumeTests : IDisposable
         public Tensor Observe(Batch batch)
         {
             var loss = inner.Observe(batch);
+            Count();
+            return loss;
+        }
+
+        public Tensor? Rest(StreamTask task)
+        {
+            if ((inner as IOffline)?.Rest(task) is not { } loss)
+                return null;
             Count();
             return loss;
         }
@@ -93,7 +101,7 @@ public sealed class ResumeTests : IDisposable
     // Meta-training of a few steps, learned anew in every sitting.
     private static MethodSettings Settings(string name) => name.StartsWith("meta-", StringComparison.Ordinal)
         ? Recipe.QuickSettings(name, "split-digits", "metaSteps=9", "ganSteps=9", "metaSeed=none", "pool=6", "metaPerClass=2", "perClass=2")
-        : Recipe.QuickSettings(name, "split-digits");
+        : Recipe.QuickSettings(name, "split-digits", name == "mygo" ? ["sleepSteps=7", "sleepBatch=3"] : []);
 
     public static TheoryData<string> Methods => [.. MethodTable.All.Select(m => m.Name)];
 

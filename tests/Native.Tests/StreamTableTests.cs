@@ -52,8 +52,9 @@ public sealed class StreamTableTests
             using var scope = TensorScope.Begin();
             if (s.IsText)
             {
-                var texts = s.TextsOf(s.TrainItems, s.Tasks[1].Train.AsSpan(0, 3));
-                Assert.All(texts.Texts, t => Assert.InRange(t.Split(' ').Length, 12, 40));
+                var texts = s.BatchOf(s.TrainItems, s.Tasks[1].Train.AsSpan(0, 3));
+                Assert.All(Enumerable.Range(0, 3), i => Assert.InRange(s.Words(s.TrainItems, s.Tasks[1].Train[i]).Length, 6, 40));
+                Assert.Equal((3L, DType.I64), (texts.X.Shape[0], texts.X.DType));
                 Assert.Equal([1, 1, 1], texts.Tasks);
                 continue;
             }
@@ -70,7 +71,7 @@ public sealed class StreamTableTests
         string[] wanted =
         [
             "split-mnist", "split-mnist-10", "mnist-5k-5", "mnist-rotations", "cifar10-5", "cifar10-mir-5", "cifar10-10", "svhn-10", "cifar100-20", "cifar100-20-super",
-            "cifar100-cifar10", "omniglot-50", "ag-news-2", "miniimagenet-20", "imagenet-50", "split-digits", "textures-5", "topics-2",
+            "cifar100-cifar10", "omniglot-50", "ag-news-2", "ag-news-2-part", "miniimagenet-20", "imagenet-50", "split-digits", "textures-5", "topics-2",
         ];
         Assert.Empty(wanted.Except(StreamTable.All.Select(r => r.Name)));
         Assert.Equal(StreamTable.All.Count, StreamTable.All.Select(r => r.Name).Distinct().Count());
@@ -203,9 +204,9 @@ public sealed class StreamTableTests
     {
         var s = Build("topics-2");
         Assert.Contains("are texts, and images are asked for", Assert.Throws<UsageException>(() => s.Train).Message);
-        Assert.Contains("are texts, and images are asked for", Assert.Throws<UsageException>(() => s.BatchOf(s.TrainItems, [0])).Message);
+        Assert.Contains("are texts, and images are asked for", Assert.Throws<UsageException>(() => new Naive(s, new SeedStreams(0), new NaiveOptions())).Message);
         var digits = Build("split-digits", train: 100, test: 20);
-        Assert.Contains("are images, not texts", Assert.Throws<UsageException>(() => digits.TextsOf(digits.Train, [0])).Message);
+        Assert.Contains("are images, and words are asked for", Assert.Throws<UsageException>(() => digits.Vocabulary).Message);
     }
 
     [Fact]
