@@ -217,11 +217,8 @@ internal static class ArmTables
     {
         PaperClaim[] claims(string stream, int weight)
         {
-            Recipe recipe = new("arm", stream, $"diversity={weight}");
-            PaperClaim claim(string text, string right) => new($"{stream}, lambda3 = {weight}: {text}", recipe, "recalledEarlier", recipe, right)
-            {
-                NotRun = $"no cell keeps what was recalled; 'native recall arm --stream {stream} --set diversity={weight}' writes recalled.csv, the share of each class at each iteration",
-            };
+            Recipe recipe = new("arm", stream, $"diversity={weight}", "history=true");
+            PaperClaim claim(string text, string right) => new($"{stream}, lambda3 = {weight}: {text}", recipe, "recalledEarlier", recipe, right);
             return [claim("classes of the present task are recalled less than earlier ones", "recalledPresent"), claim("classes not seen yet are recalled less than earlier ones", "recalledUnseen")];
         }
         return Figure("arm/figure4", "History of recalled classes: those of the present task are not recalled, those not seen yet are avoided",
