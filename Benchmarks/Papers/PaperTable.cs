@@ -51,10 +51,7 @@ internal sealed record PaperClaim(string Text, Recipe Left, string LeftMeasure, 
     public Recipe? RightBase { get; init; }
 
     /// <summary>Every recipe that it needs.</summary>
-    public IEnumerable<Recipe> Recipes => NotRun is not null ? [] : new[] { Left, LeftBase, Right, RightBase }.OfType<Recipe>();
-
-    /// <summary>Why no cell decides it, and what shows it instead; null where cells do.</summary>
-    public string? NotRun { get; init; }
+    public IEnumerable<Recipe> Recipes => new[] { Left, LeftBase, Right, RightBase }.OfType<Recipe>();
 
     /// <summary>The figure's column in reports.</summary>
     public string Column { get; init; } = "claim";

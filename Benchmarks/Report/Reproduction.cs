@@ -82,8 +82,6 @@ internal sealed class Reproduction(PaperTable table, Preset preset, int seeds, D
     {
         ReproducedCell row(TInterval difference, IReadOnlyList<ulong> finished, Verdict verdict) =>
             new(claim.Text, claim.Column, null, null, difference, finished, verdict, CommandOf(claim.Text), claim.Left.Command, claim.Provenance);
-        if (claim.NotRun is { } why)
-            return row(default, [], Verdict.NotRun(why));
         foreach (var recipe in claim.Recipes)
             if (recipe.Resolve(preset, 0, data) is { Cell: null, Reason: var reason })
                 return row(default, [], reason == "not built" ? Verdict.NotBuilt : Verdict.NotRun(reason!));

@@ -68,12 +68,13 @@ public enum RecallAgain
 /// </param>
 /// <param name="Width">Hidden units, or filters of the first stage; 0 for the paper's 400 and 20 (appendix A.3).</param>
 /// <param name="GradientSamples">Recalled images whose gradients are studied after the run (<see cref="GradientCorrelation"/>); 1000 in appendix A.7, 0 for none.</param>
+/// <param name="History">Sum up which classes are recalled in each task (<see cref="RecallShares"/>), for the claims of figure 4. Changes no bit of the training.</param>
 public sealed record ArmOptions(
     double LearningRate = 0.05, double PixelRate = 25, int Recalled = 10, int Steps = 10, int? Lag = null, int? RecallFrom = null,
     Disagreement Disagreement = Disagreement.FromMixture, double DisagreementWeight = 1, double RecallWeight = 1, double RealWeight = 1,
     double AwayBefore = 1, double AwayNow = 0.1, double Diversity = 16, double Sharpness = 0.1, double Norm = 1, double Smoothness = 1,
     bool FromNoise = false, int Repeats = 1, RecallAgain Again = RecallAgain.Restart, RecallNorm RecallNorm = RecallNorm.TrainUpdate,
-    bool UnionMean = false, int Width = 0, int GradientSamples = 0) : IMethodOptions
+    bool UnionMean = false, int Width = 0, int GradientSamples = 0, bool History = false) : IMethodOptions
 {
     /// <summary>The defaults on a stream of the paper: table 6 by data set; MNIST's for any other stream.</summary>
     public static ArmOptions For(PaperData data) => data switch

@@ -13,6 +13,7 @@ public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds,
     private readonly SgdLearner _learner = new(stream, seeds, options.LearningRate, options.Width);
     private readonly Teacher _teacher = new(stream, options.Width, options.Lag);
     private readonly Generator _random = seeds.Noise;
+    private readonly RecallShares? _shares = options.History ? new RecallShares(stream) : null;
     private long[][] _origins = [];
 
     /// <inheritdoc/>
@@ -38,7 +39,7 @@ public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds,
     {
         _teacher.Update(_learner.Net);
         bool recalls = _teacher.Replays(options.RecallFrom);
-        Tensor[] choices = recalls ? Choose(batch) : [];
+        Tensor[] choices = recalls ? [.. Choose(batch), .. _shares is null ? [] : (Tensor[])[_shares.Begin(_teacher.Task)]] : [];
         int variant = recalls ? Recalling : Plain;
         var loss = Recorder is null ? Graph.Run(variant, batch, null, choices) : Step(variant, new StepInputs(batch, null, choices));
         _teacher.Advance();
@@ -65,14 +66,14 @@ public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds,
         using var scope = TensorScope.Begin("recall");
         var images = Begin(inputs, 0);
         Climb(images, inputs.Choices[0]);
-        Learn(batch, 0, images);
+        Learn(inputs, 0, images);
         for (int r = 1; r < options.Repeats; r++)
         {
             using var again = TensorScope.Begin("recall-again");
             if (options.Again == RecallAgain.Restart)
                 images = Begin(inputs, r);
             Climb(images, inputs.Choices[0]);
-            Learn(batch, r, images);
+            Learn(inputs, r, images);
         }
         return loss;
     }
@@ -108,13 +109,13 @@ public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds,
     private Tensor Planes(Tensor images) => images.Reshape(-1, stream.Train.Channels, stream.Train.Height, stream.Train.Width);
 
     // Line 9. The targets come from the network of before at the images after the last ascent step.
-    private void Learn(Batch batch, int repeat, Tensor images)
+    private void Learn(StepInputs inputs, int repeat, Tensor images)
     {
-        Tensor recalled, real = batch.X;
+        Tensor recalled, real = inputs.Batch.X;
         if (options.RealWeight == 0)
         {
             var targets = Targets(images);
-            Tell(batch, repeat, images, targets);
+            Tell(inputs, repeat, images, targets);
             recalled = Distillation.Losses(_learner.Net, images, targets);
             Descend(recalled.Sum() * (options.RecallWeight / Divisor(images.Shape[0], 0)), repeat);
             return;
@@ -122,7 +123,7 @@ public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds,
         Tensor targetRecalled, targetReal, distilled;
         using (Distillation.Norm(options.RecallNorm, _teacher.Net, _learner.Net))
             (targetRecalled, targetReal) = Distillation.Targets(_teacher.Net, images, real);
-        Tell(batch, repeat, images, targetRecalled);
+        Tell(inputs, repeat, images, targetRecalled);
         (recalled, distilled) = Distillation.Losses(_learner.Net, images, real, targetRecalled, targetReal);
         Descend(recalled.Sum() * (options.RecallWeight / Divisor(images.Shape[0], real.Shape[0]))
             + distilled.Sum() * (options.RealWeight / Divisor(real.Shape[0], images.Shape[0])), repeat);
@@ -150,8 +151,12 @@ public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds,
         _learner.Optimizer.Step();
     }
 
-    private void Tell(Batch batch, int repeat, Tensor images, Tensor targets) =>
-        Recorder?.Invoke(new Recollection(_teacher.Iteration, batch, Origin(repeat), images, targets));
+    private void Tell(StepInputs inputs, int repeat, Tensor images, Tensor targets)
+    {
+        if (repeat == 0)
+            _shares?.Add(inputs.Choices[^1], targets);
+        Recorder?.Invoke(new Recollection(_teacher.Iteration, inputs.Batch, Origin(repeat), images, targets));
+    }
 
     /// <inheritdoc/>
     public void EndTask(StreamTask task)
@@ -161,11 +166,12 @@ public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds,
     /// <inheritdoc/>
     public Tensor Predict(Tensor images, StreamTask? task) => _learner.Predict(images);
 
-    /// <summary>With <see cref="ArmOptions.GradientSamples"/>, tables 8 and 9: keys like <c>hard.FC1.class2</c>, and <c>hard.FC1.class2.spread</c>.</summary>
+    /// <summary>With <see cref="ArmOptions.History"/>, the shares of figure 4; with <see cref="ArmOptions.GradientSamples"/>, tables 8 and 9: keys like <c>hard.FC1.class2</c>, and <c>hard.FC1.class2.spread</c>.</summary>
     public IReadOnlyList<Metric> Measure(CancellationToken cancel)
     {
+        IReadOnlyList<Metric> shares = _shares?.Measure() ?? [];
         if (options.GradientSamples == 0)
-            return [];
+            return shares;
         var (rows, _) = GradientCorrelation.Measure(this, stream, options.GradientSamples, new Generator(seeds.Seed).Stream("gradients"), cancel);
         IEnumerable<Metric> both(LayerCorrelation row, string name, Correlated c)
         {
@@ -174,7 +180,7 @@ public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds,
             yield return new Metric(key, key, reason is null ? c.Mean : null, reason, "mean dot product of normalised gradients, recalled and real (ARM A.7)");
             yield return new Metric($"{key}.spread", $"{key} spread", reason is null ? c.Spread : null, reason, "standard deviation of the same over images and parameter blocks");
         }
-        return [.. rows.SelectMany(r => both(r, "class1", r.Origin).Concat(both(r, "class2", r.Target)))];
+        return [.. shares, .. rows.SelectMany(r => both(r, "class1", r.Origin).Concat(both(r, "class2", r.Target)))];
     }
 
     /// <inheritdoc/>
@@ -183,12 +189,14 @@ public sealed class AutomaticRecallMachine(TaskStream stream, SeedStreams seeds,
         _learner.Persist(state, "learner");
         _teacher.Persist(state);
         state.Generator("random", _random);
+        _shares?.Persist(state);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
         Graph.Dispose();
+        _shares?.Dispose();
         _teacher.Dispose();
         _learner.Dispose();
     }

@@ -16,7 +16,7 @@ internal static class RecallObjective
     public static Tensor Value(Tensor pixels, Tensor planes, Tensor before, Tensor now, Tensor away, ArmOptions o)
     {
         Tensor logP = before.LogSoftmax(1), logQ = now.LogSoftmax(1);
-        var value = Divergence(logP, logQ, o.Disagreement) * o.DisagreementWeight;
+        var value = Divergence(before, now, o.Disagreement) * o.DisagreementWeight;
         // Cross-entropy against the classes of the batch, summed and divided by their number: away from them.
         if (o.AwayBefore != 0 || o.AwayNow != 0)
             value += ((logP * o.AwayBefore + logQ * o.AwayNow) * away).Sum() / pixels.Shape[0];
@@ -27,11 +27,11 @@ internal static class RecallObjective
         return value - Prior(pixels, planes, o.Norm, o.Smoothness);
     }
 
-    /// <summary>D: the mean over images of how much the two networks' predictions differ, from log-probabilities.</summary>
-    public static Tensor Divergence(Tensor logP, Tensor logQ, Disagreement kind) => kind switch
+    /// <summary>D: the mean over images of how much the two networks' predictions differ, from their logits.</summary>
+    public static Tensor Divergence(Tensor before, Tensor now, Disagreement kind) => kind switch
     {
-        Disagreement.CrossEntropy => -(logP.Exp() * logQ).Sum(1).Mean(),
-        _ => Functional.JensenShannon(logP, logQ, fromMixture: kind == Disagreement.FromMixture, dim: 1),
+        Disagreement.CrossEntropy => -(before.LogSoftmax(1).Exp() * now.LogSoftmax(1)).Sum(1).Mean(),
+        _ => Functional.JensenShannonOfLogits(before, now, fromMixture: kind == Disagreement.FromMixture),
     };
 
     /// <summary>H of eq. 10: the entropy of the MEAN over images of the predicted probabilities, each floored (a floored one is constant).</summary>

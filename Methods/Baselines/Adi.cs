@@ -120,7 +120,7 @@ public sealed class Adi : IMethod, IRecorded
     {
         var planes = pixels.Reshape(-1, _stream.Train.Channels, _stream.Train.Height, _stream.Train.Width);
         var loss = Functional.CrossEntropy(before, classes) * _options.ClassWeight
-            - RecallObjective.Divergence(before.LogSoftmax(1), now.LogSoftmax(1), Disagreement.FromMixture) * _options.DisagreementWeight
+            - RecallObjective.Divergence(before, now, Disagreement.FromMixture) * _options.DisagreementWeight
             + RecallObjective.Prior(pixels, planes, _options.Norm, _options.Smoothness);
         if (_mismatch.Count > 0 && _options.StatisticsWeight != 0)
             loss += _mismatch.Aggregate((a, b) => a + b) * (_options.StatisticsWeight / _mismatch.Count);

@@ -33,6 +33,9 @@ internal sealed class Teacher : IDisposable
     /// <summary>Iterations so far, the present one not counted.</summary>
     public long Iteration => _iteration;
 
+    /// <summary>Index of the present task.</summary>
+    public int Task => _task;
+
     public void BeginTask(StreamTask task) => (_taskBegins, _task) = (true, task.Index);
 
     /// <summary>Start of an iteration, BEFORE the student learns from its batch: copies the student when due (ARM, algorithm 1, lines 10 and 11, one iteration later).</summary>

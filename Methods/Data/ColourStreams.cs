@@ -27,6 +27,7 @@ internal static class ColourStreams
         Row("cifar100-20-super", "20 superclasses x 5 classes", "CIFAR-100", Task, Cifar100State, r => Hundred("cifar100-20-super", r, true)),
         Row("cifar100-cifar10", "20 x 5 classes, then 10", "CIFAR-100 and CIFAR-10", Task, BothState, HundredThenTen),
         Row("miniimagenet-20", "20 x 5 classes, 84x84", "MiniImageNet, .npz files", Class, d => FolderState(d, NpzFolder.MiniImageNet), MiniImageNet),
+        Row("miniimagenet-mir-20", "20 x 5 classes, 84x84, 95% drawn, [-1,1]", "MiniImageNet, .npz files", Class, d => FolderState(d, NpzFolder.MiniImageNet), MiniRetrieval),
         Row("imagenet-50", "5 x 10 classes, 32x32", "ImageNet, .npz files", Class, d => FolderState(d, NpzFolder.ImageNetTrain), ImageNet),
     ];
 
@@ -69,11 +70,11 @@ internal static class ColourStreams
         });
 
     /// <summary>
-    /// Maximally Interfered Retrieval (data.py), whose code made the ER and ER-MIR rows of Automatic Recall Machines' table 1: two classes per task, of
+    /// Maximally Interfered Retrieval (data.py), whose code made the ER and ER-MIR rows of Automatic Recall Machines' tables 1 and 2: of
     /// each task a random 95% for training and the rest for validation, [-1,1].
     /// </summary>
-    private static TaskStream Retrieval(string name, StreamRequest r, (ImageSet Train, ImageSet Test) sets) =>
-        DigitStreams.Cut(r, new StreamPlan(name, r.First(sets.Train, true), r.First(sets.Test, false), TaskStream.Chunks(10, 2, r.Order))
+    private static TaskStream Retrieval(string name, StreamRequest r, (ImageSet Train, ImageSet Test) sets, int classes = 10, int perTask = 2) =>
+        DigitStreams.Cut(r, new StreamPlan(name, r.First(sets.Train, true), r.First(sets.Test, false), TaskStream.Chunks(classes, perTask, r.Order))
         {
             Scale = PixelScale.Symmetric,
             Select = Selection.RandomValidation(r.Random("validation"), 0.05),
@@ -139,13 +140,19 @@ internal static class ColourStreams
     /// </summary>
     private static TaskStream MiniImageNet(StreamRequest r)
     {
-        var (train, test) = Pair("miniimagenet", r, () => SplitByClass(NpzFolder.Load(r.Folder, NpzFolder.MiniImageNet, r.AllowUnofficial), 0.8));
+        var (train, test) = Mini(r);
         return DigitStreams.Cut(r, new StreamPlan("miniimagenet-20", r.First(train, true), r.First(test, false), TaskStream.Chunks(100, 5, r.Order))
         {
             Select = Selection.HeadTail(0.95),
             Notes = new JsonObject { ["test"] = "the last 20% of each class", ["validation"] = "the last 5% of the rest of each class" },
         });
     }
+
+    /// <summary>Maximally Interfered Retrieval's: the same images and tests, as <see cref="Retrieval"/> cuts and scales them.</summary>
+    private static TaskStream MiniRetrieval(StreamRequest r) => Retrieval("miniimagenet-mir-20", r, Mini(r), classes: 100, perTask: 5);
+
+    private static (ImageSet Train, ImageSet Test) Mini(StreamRequest r) =>
+        Pair("miniimagenet", r, () => SplitByClass(NpzFolder.Load(r.Folder, NpzFolder.MiniImageNet, r.AllowUnofficial), 0.8));
 
     /// <summary>Dynamic Generative Memory: 50 classes of ImageNet in five tasks of ten, shrunk to 32 x 32, [-1,1].</summary>
     private static TaskStream ImageNet(StreamRequest r)

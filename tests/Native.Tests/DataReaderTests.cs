@@ -237,6 +237,13 @@ public sealed class DataReaderTests : IDisposable
         Assert.Equal((20, 21168), (mini.Tasks.Count, mini.InputSize));
         // Of 20 images a class: 16 for training, of which int(0.95 x 16) = 15 are trained on, and 4 for tests.
         Assert.All(mini.Tasks, t => Assert.Equal((75, 5, 20), (t.Train.Length, t.Validation.Length, t.Test.Length)));
+        var mir = StreamTable.Find("miniimagenet-mir-20").Build(new StreamRequest(Data));
+        StreamTableTests.Sound(mir);
+        Assert.Equal((20, PixelScale.Symmetric), (mir.Tasks.Count, mir.Scale));
+        // The same images and tests; of the 80 of a task another 95%, drawn from all five classes.
+        Assert.All(mir.Tasks, t => Assert.Equal((76, 4, 20), (t.Train.Length, t.Validation.Length, t.Test.Length)));
+        Assert.Equal(mini.Tasks.Select(t => t.Test), mir.Tasks.Select(t => t.Test));
+        Assert.NotEqual(mini.Tasks[0].Validation, mir.Tasks[0].Validation);
         int[] fifty = [.. Enumerable.Range(0, 100).Select(i => i % 50)];
         foreach (string part in (string[])["train", "val"])
             Put($"imagenet-50/{part}/one.npz", Npz(HostArray.From<byte>([100, 3, 40, 48], new byte[100 * 3 * 40 * 48]), HostArray.From<int>([100], fifty)));

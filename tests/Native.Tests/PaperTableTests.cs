@@ -246,8 +246,7 @@ public sealed class PaperTableTests
         using var folder = new TemporaryFolder();
         var (store, none) = (new CellStore(folder.Path), DataFolder.From(null, null));
         IReadOnlyList<ReproducedCell> rows(string id) => new Reproduction(PaperTables.Find(id), Preset.Quick, 1, none).Compare(store);
-        Assert.All(rows("arm/figure4"), r => Assert.Matches("^not run: no cell keeps what was recalled; 'native recall arm --stream .* writes recalled.csv", r.Verdict.ToString()));
-        Assert.Empty(new Reproduction(PaperTables.Find("arm/figure4"), Preset.Quick, 1, none).Plan());
+        Assert.Equal(4, new Reproduction(PaperTables.Find("arm/figure4"), Preset.Quick, 1, none).Plan().Count);
         Assert.All(rows("arm/table8").Concat(rows("arm/table9")), r => Assert.StartsWith("the paper's spread is over 1000 images, ours over runs; ", r.Verdict.Reason, StringComparison.Ordinal));
         Assert.NotNull(PaperTables.Find("dgm/figure4").Cells.Single(c => c.Row == "DGMa").NotComparable);
     }

@@ -44,8 +44,9 @@ public sealed class RecallOrderTests
     public void On_drawn_digits_noise_and_too_much_recall_cost_what_the_ablation_says()
     {
         const string Stream = "digits-5k-5";
-        var arm = Mean("arm", Stream, 1);
-        var noise = Mean("arm", Stream, 1, "fromNoise=true");
+        // 3 seeds: rounding alone moves a run by three points.
+        var arm = Mean("arm", Stream, 3);
+        var noise = Mean("arm", Stream, 3, "fromNoise=true");
         // Two recalls per step fix the network on its first task: accuracy and forgetting both fall.
         var twice = Mean("arm", Stream, 1, "repeats=2");
         Assert.True(noise.Accuracy < arm.Accuracy, $"{noise} against {arm}");

@@ -93,6 +93,30 @@ public sealed class RecallStudyTests
     });
 
     [Fact]
+    public void Shares_of_classes_are_those_of_the_watched_history_and_change_no_bit() => OpKit.OnFreshThread(() =>
+    {
+        var options = new ArmOptions(Width: 16, Steps: 2, Repeats: 2, History: true);
+        using AutomaticRecallMachine watched = Arm(2, options), plain = Arm(2, options with { History = false });
+        var history = RecallStudy.Run(watched, Digits, new SeedStreams(2).Batch, new TrainerOptions(), every: 0, new HashSet<long>());
+        new Trainer(Digits).Run(plain, joint: false, new SeedStreams(2).Batch);
+        Assert.Equal(RecallTests.Values(plain.Networks.Now), RecallTests.Values(watched.Networks.Now));
+        Assert.Empty(plain.Measure(CancellationToken.None));
+        int[] steps = [.. Digits.Tasks.Select(t => (t.Train.Length + 9) / 10)];
+        int taskAt(long t) => Enumerable.Range(0, steps.Length).First(k => t < steps[..(k + 1)].Sum());
+        double share(Func<int, int, bool> counts) => history.Iterations.Zip(history.Recalled)
+            .Select(r => Enumerable.Range(0, 10).Where(c => counts(c / 2, taskAt(r.First))).Select(c => (double)r.Second[c]).ToList())
+            .Where(s => s.Count > 0).Average(s => s.Average());
+        var measured = watched.Measure(CancellationToken.None).ToDictionary(m => m.Key, m => m.Value!.Value);
+        Assert.Equal(3, measured.Count);
+        Assert.Equal(share((of, now) => of == now), measured["recalledPresent"], 1e-5);
+        Assert.Equal(share((of, now) => of < now), measured["recalledEarlier"], 1e-5);
+        Assert.Equal(share((of, now) => of > now), measured["recalledUnseen"], 1e-5);
+        Assert.True(measured["recalledEarlier"] > 0.02 + Math.Max(measured["recalledPresent"], measured["recalledUnseen"]), string.Join(' ', measured));
+        using var untrained = Arm(2, options);
+        Assert.All(untrained.Measure(CancellationToken.None), m => Assert.StartsWith("nothing was recalled while there were classes of", m.Reason, StringComparison.Ordinal));
+    });
+
+    [Fact]
     public void A_folder_that_cannot_be_written_is_found_before_the_run()
     {
         using var folder = new TemporaryFolder();

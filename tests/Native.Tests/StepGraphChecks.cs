@@ -43,7 +43,7 @@ internal static class StepGraphChecks
         ["arm"] = ("arm", ["recalled=4", "steps=3"]),
         ["arm, unit lag"] = ("arm", ["recalled=4", "steps=2", "lag=1", "realWeight=0"]),
         ["arm from noise"] = ("arm", ["recalled=4", "steps=2", "fromNoise=true", "repeats=2"]),
-        ["arm twice"] = ("arm", ["recalled=4", "steps=2", "repeats=2"]),
+        ["arm twice"] = ("arm", ["recalled=4", "steps=2", "repeats=2", "history=true"]),
         ["arm, gradients that add up"] = ("arm", ["recalled=4", "steps=2", "repeats=2", "again=accumulate"]),
         ["arm in colour"] = ("arm", ["recalled=3", "steps=1", "width=2", "pixelRate=1"]),
         ["arm in colour, statistics kept"] = ("arm", ["recalled=3", "steps=1", "width=2", "pixelRate=1", "recallNorm=trainKeep"]),

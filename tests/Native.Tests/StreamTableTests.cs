@@ -71,7 +71,7 @@ public sealed class StreamTableTests
         string[] wanted =
         [
             "split-mnist", "split-mnist-10", "mnist-5k-5", "mnist-rotations", "cifar10-5", "cifar10-mir-5", "cifar10-10", "svhn-10", "cifar100-20", "cifar100-20-super",
-            "cifar100-cifar10", "omniglot-50", "ag-news-2", "ag-news-2-part", "miniimagenet-20", "imagenet-50", "split-digits", "textures-5", "topics-2",
+            "cifar100-cifar10", "omniglot-50", "ag-news-2", "ag-news-2-part", "miniimagenet-20", "miniimagenet-mir-20", "imagenet-50", "split-digits", "textures-5", "topics-2",
         ];
         Assert.Empty(wanted.Except(StreamTable.All.Select(r => r.Name)));
         Assert.Equal(StreamTable.All.Count, StreamTable.All.Select(r => r.Name).Distinct().Count());
