@@ -134,6 +134,13 @@ internal sealed class CellStore
     /// <summary>Keeps why a cell failed.</summary>
     public void Fail(Cell cell, string error) => AtomicFile.WriteText(File(cell, ErrorFile), error.TrimEnd() + "\n");
 
+    /// <summary>Keeps pictures of what a cell's method has made, beside its result.</summary>
+    public void Picture(Cell cell, IReadOnlyList<(string Name, HostArray Image)> pictures)
+    {
+        foreach (var (name, image) in pictures)
+            Png.Write(File(cell, $"{name}.png"), image);
+    }
+
     /// <summary>Forgets a failure, damaged files included, so that the cell is tried again from where it stood.</summary>
     public void Retry(Cell cell)
     {
