@@ -13,8 +13,6 @@ internal static class SrmTables
     private const string Text = "appendix, \"Continual Lifelong Learning Experiments\"; optimisers, strides and paddings are not stated and follow from its storage numbers";
     private const string Distilled = "appendix, \"MNIST Generative Distillation Experiments\": 500 epochs, buffer of 50,000, the better of two rates";
 
-    private const string Variant = "Algorithm 1's stabilisation; the paper trained this table's auto-encoder on incoming examples alone";
-
     private static readonly PaperColumn[] Retention = [new("Retention", "averageAccuracy")];
 
     private static readonly PaperColumn[] Points = [new("Compression", "compression", true, 1, null), new("Distortion", "trainDistortion", false, 1, null)];
@@ -23,7 +21,7 @@ internal static class SrmTables
 
     private static readonly (string, string[]) Real = ("Real Data", ["source=real", "targets=labels"]), Teacher = ("Real x Teacher y", ["source=real"]);
 
-    public static IReadOnlyList<PaperTable> All { get; } = [Rotation(), Incremental(), Total(), OmniglotText(), Sampling(), Categorical(), Continuous(),
+    public static IReadOnlyList<PaperTable> All { get; } = [Rotation(), Stable(), Incremental(), Total(), OmniglotText(), Sampling(), Categorical(), Continuous(),
         Students("srm/table7", "CNN", [[10.43, 9.94, 11.07, 10.70, 10.07, 10.65, 10.99, 13.89], [19.63, 18.16, 22.82, 22.35, 25.32, 19.34, 16.20, 21.06],
             [90.45, 88.88, 90.71, 89.93, 91.01, 90.66, 90.52, 90.03], [97.11, 96.83, 95.98, 94.97, 97.42, 96.77, 96.37, 95.65], [98.51, 97.99, 96.14, 94.92, 98.63, 98.59, 98.17, 97.75]]),
         Students("srm/table8", "MLP", [[13.64, 17.04, 14.57, 15.13, 15.87, 16.70, 11.80, 14.66], [36.37, 37.04, 38.35, 34.04, 38.56, 37.16, 40.09, 42.31],
@@ -41,27 +39,50 @@ internal static class SrmTables
         return [.. Plain(row, recipe, columns, Text, storage ?? double.NaN, items), .. Kept(row, recipe, retention)];
     }
 
+    private static Recipe Coded(string method, int c, int l, params string[] options) => new(method, Rotations, [$"variables={c}", $"categories={l}", "items=3000", .. options]);
+
+    // Replay takes example by example, GEM ten at a time (appendix; the code of Meta-Experience Replay and of GEM).
+    private static Recipe Single(Recipe r) => r with { BatchSize = 1 };
+
     private static PaperTable Rotation()
     {
-        Recipe codes(string method, int c, int l, params string[] options) => new(method, Rotations, [$"variables={c}", $"categories={l}", "items=3000", .. options]);
-        // Replay takes example by example, GEM ten at a time (appendix; the code of Meta-Experience Replay and of GEM).
-        Recipe single(Recipe r) => r with { BatchSize = 1 };
+        Recipe real100 = new("srm-gem-real", Rotations, "capacity=100", "learningRate=0.1", "strength=0.5"), real200 = new("srm-gem-real", Rotations, "capacity=200", "learningRate=0.1", "strength=0.5"),
+            codes100 = Coded("srm-gem", 104, 4), codes200 = Coded("srm-gem", 139, 8);
+        Recipe replayed100 = Single(new Recipe("srm-real", Rotations, "capacity=100", "replayBatch=5")), replayed200 = Single(new Recipe("srm-real", Rotations, "capacity=200", "replayBatch=25")),
+            recalled100 = Single(Coded("srm", 104, 4, "replayBatch=5")), recalled200 = Single(Coded("srm", 139, 8, "replayBatch=25"));
+        PaperClaim better(string text, Recipe codes, Recipe real) => new(text, codes, "averageAccuracy", real) { Provenance = Text };
         return new("srm/table1", Paper, "MNIST-Rotations, small incremental storage (in real images)", NoSpread, 1,
         [
-            .. Sized("GEM Real Storage 100", 100, 100, new Recipe("srm-gem-real", Rotations, "capacity=100", "learningRate=0.1", "strength=0.5"), 62.5),
-            .. Sized("GEM Real Storage 200", 200, 200, new Recipe("srm-gem-real", Rotations, "capacity=200", "learningRate=0.1", "strength=0.5"), 67.4),
-            .. Sized("GEM Recollections 100", 100, 3000, codes("srm-gem", 104, 4), 79.0),
-            .. Sized("GEM Recollections 200", 200, 3000, codes("srm-gem", 139, 8), 81.5),
-            .. Sized("Replay Real Storage 100", 100, 100, single(new Recipe("srm-real", Rotations, "capacity=100", "replayBatch=5")), 63.4),
-            .. Sized("Replay Real Storage 200", 200, 200, single(new Recipe("srm-real", Rotations, "capacity=200", "replayBatch=25")), 71.3),
-            .. Sized("Replay Recollections 100", 100, 3000, single(codes("srm", 104, 4, "replayBatch=5")), 75.6),
-            .. Sized("Replay Recollections 200", 200, 3000, single(codes("srm", 139, 8, "replayBatch=25")), 81.1),
-            .. Kept("GEM Recollections 100, N = 1", codes("srm-gem", 104, 4, "stabilise=1"), 79.0).NotComparable(Variant),
-            .. Kept("Replay Recollections 100, N = 1", single(codes("srm", 104, 4, "replayBatch=5", "stabilise=1")), 75.6).NotComparable(Variant),
-            .. Kept("GEM Recollections 200, N = 1", codes("srm-gem", 139, 8, "stabilise=1"), 81.5).NotComparable(Variant),
-            .. Kept("Replay Recollections 200, N = 1", single(codes("srm", 139, 8, "replayBatch=25", "stabilise=1")), 81.1).NotComparable(Variant),
+            .. Sized("GEM Real Storage 100", 100, 100, real100, 62.5),
+            .. Sized("GEM Real Storage 200", 200, 200, real200, 67.4),
+            .. Sized("GEM Recollections 100", 100, 3000, codes100, 79.0),
+            .. Sized("GEM Recollections 200", 200, 3000, codes200, 81.5),
+            .. Sized("Replay Real Storage 100", 100, 100, replayed100, 63.4),
+            .. Sized("Replay Real Storage 200", 200, 200, replayed200, 71.3),
+            .. Sized("Replay Recollections 100", 100, 3000, recalled100, 75.6),
+            .. Sized("Replay Recollections 200", 200, 3000, recalled200, 81.1),
             .. Sized("EwC 18288", 18288, 1000, new Recipe("srm-ewc", Rotations), 54.6),
             .. Sized("Online 0", 0, 0, new Recipe("srm-online", Rotations), 51.9),
+        ])
+        {
+            Claims =
+            [
+                better("GEM, 100 images: recollections above real storage", codes100, real100), better("GEM, 200 images: recollections above real storage", codes200, real200),
+                better("replay, 100 images: recollections above real storage", recalled100, replayed100), better("replay, 200 images: recollections above real storage", recalled200, replayed200),
+            ],
+        };
+    }
+
+    // What the text says could be better: the same with the auto-encoder stabilised as in algorithms 1 and 2.
+    private static PaperTable Stable()
+    {
+        IEnumerable<PaperCell> row(string name, Recipe recipe, double retention) => Kept(name, recipe, retention).NotComparable("the paper trained this table's auto-encoder on incoming examples alone");
+        return new("srm/table1-stabilised", Paper, "MNIST-Rotations, the auto-encoder stabilised by recollections (N = 1)", NoSpread, 1,
+        [
+            .. row("GEM Recollections 100, N = 1", Coded("srm-gem", 104, 4, "stabilise=1"), 79.0),
+            .. row("GEM Recollections 200, N = 1", Coded("srm-gem", 139, 8, "stabilise=1"), 81.5),
+            .. row("Replay Recollections 100, N = 1", Single(Coded("srm", 104, 4, "replayBatch=5", "stabilise=1")), 75.6),
+            .. row("Replay Recollections 200, N = 1", Single(Coded("srm", 139, 8, "replayBatch=25", "stabilise=1")), 81.1),
         ]);
     }
 

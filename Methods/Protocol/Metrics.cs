@@ -8,8 +8,11 @@ namespace Native.Methods;
 /// <param name="Definition">Formula and source.</param>
 public sealed record Metric(string Key, string Name, double? Value, string? Reason, string Definition)
 {
-    /// <summary>In percent with two decimals, or <c>n/a: reason</c>.</summary>
-    public override string ToString() => Value is { } v ? $"{100 * v:F2}%" : $"n/a: {Reason}";
+    /// <summary>Whether it is a fraction; otherwise it is a count or a size.</summary>
+    public bool IsFraction { get; init; } = true;
+
+    /// <summary>A fraction in percent with two decimals, anything else as it is, or <c>n/a: reason</c>.</summary>
+    public override string ToString() => Value is { } v ? IsFraction ? $"{100 * v:F2}%" : $"{v:0.####}" : $"n/a: {Reason}";
 }
 
 /// <summary>

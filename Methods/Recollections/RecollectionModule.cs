@@ -67,12 +67,12 @@ public sealed class RecollectionModule : IDisposable
     }
 
     /// <summary>
-    /// Sets of recollections, each of up to <see cref="ModuleSettings.ReplayBatch"/> different items, decoded by the present decoder (algorithm 1, first loop). Empty while
+    /// Sets of recollections, each of up to <see cref="ModuleSettings.ReplayBatch"/> different items, decoded by the present decoder (algorithm 1, first loop). Empty for no sets and while
     /// nothing is stored.
     /// </summary>
     public IReadOnlyList<Batch> Sample(int sets)
     {
-        if (Buffer.Count == 0)
+        if (sets == 0 || Buffer.Count == 0)
             return [];
         int[][] drawn = [.. Enumerable.Range(0, sets).Select(_ => Buffer.Draw(_settings.ReplayBatch))];
         int each = drawn[0].Length;

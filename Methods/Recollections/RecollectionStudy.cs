@@ -39,11 +39,11 @@ internal sealed class RecollectionStudy(TaskStream stream, RecollectionModule mo
         [
             Recollections.Stored(stream, module.Buffer.StorageBits), Recollections.Items(module.Buffer.Capacity),
             new Metric("storedImagesInformation", "stored images (log2 l)", module.Buffer.Capacity * module.Buffer.Size.InformationBits / Recollections.ImageBits(stream), null,
-                "items c log2 l over the bits of an image: the count that the paper's 620 variables of 3 categories need"),
+                "items c log2 l over the bits of an image: the count that the paper's 620 variables of 3 categories need") { IsFraction = false },
             new Metric("totalImages", "total storage in images", (double)module.Buffer.Size.TotalBits(module.Buffer.Capacity, stream.Train.Channels) / Recollections.ImageBits(stream), null,
-                "items k + 32 |auto-encoder| over the bits of an image (table 3)"),
-            new Metric("testDistortion", "test distortion", Mean(AtEnd, cancel), null, $"{definition}; at the end, {AtEnd} images a task"),
-            .. _seen.Select((d, t) => new Metric($"testDistortion{t + 1}", $"test distortion after task {t + 1}", d, null, $"{definition}; {During} images a task")),
+                "items k + 32 |auto-encoder| over the bits of an image (table 3)") { IsFraction = false },
+            new Metric("testDistortion", "test distortion", Mean(AtEnd, cancel), null, $"{definition}; at the end, {AtEnd} images a task") { IsFraction = false },
+            .. _seen.Select((d, t) => new Metric($"testDistortion{t + 1}", $"test distortion after task {t + 1}", d, null, $"{definition}; {During} images a task") { IsFraction = false }),
         ];
     }
 

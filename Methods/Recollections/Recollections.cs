@@ -64,10 +64,10 @@ internal static class Recollections
 
     /// <summary><c>storedImages</c>: the tables' incremental storage.</summary>
     public static Metric Stored(TaskStream stream, long bits) => new("storedImages", "incremental storage in images", StoredBits.ImageEquivalents(bits, ImageBits(stream)), null,
-        "bits of items, without networks of one predictor's size and auto-encoder, over the bits of an image (H W C 8)");
+        "bits of items, without networks of one predictor's size and auto-encoder, over the bits of an image (H W C 8)") { IsFraction = false };
 
     /// <summary><c>items</c>.</summary>
-    public static Metric Items(int items) => new("items", "items", items, null, "items kept");
+    public static Metric Items(int items) => new("items", "items", items, null, "items kept") { IsFraction = false };
 
     private static MethodRow Row<TOptions>(string name, string summary, Scenario[] scenarios, Func<MethodSettings, TOptions> defaults,
         Func<TaskStream, SeedStreams, TOptions, IMethod> create) where TOptions : IMethodOptions =>
