@@ -89,8 +89,8 @@ internal sealed record Recipe(string Method, string Stream, params string[] Opti
         foreach (var (name, value) in Pairs(options))
             all[name] = value;
         if (method is "srm" or "srm-gem")
-            // A small auto-encoder, whatever the row's; ten steps a second would be many at the largest.
-            (all["variables"], all["categories"], all["items"]) = ("24", "4", "500");
+            // A small auto-encoder, whatever the row's: the largest makes a few steps a second.
+            (all["variables"], all["categories"], all["items"], all["transferPasses"]) = ("24", "4", "500", "2");
         return new MethodSettings(Options: all, Stream: stream);
     }
 

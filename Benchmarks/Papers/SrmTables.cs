@@ -253,6 +253,8 @@ internal static class SrmTables
     {
         Recipe with(params string[] options) => new("srm", Cifar, ["variables=76", "categories=2", "items=1392", .. options]);
         return Figure("srm/figure6", "A representation from CIFAR-10 helps the auto-encoder (CIFAR-100)",
-            new PaperClaim("distortion is larger from a random start than from CIFAR-10", with("transfer=false"), "testDistortion", with("transfer=true"), "testDistortion"));
+            new PaperClaim("distortion is larger from a random start than from CIFAR-10", with("transfer=false"), "testDistortion", with("transfer=true"), "testDistortion"),
+            new PaperClaim("distortion is larger online than with all tasks at once", with("stabilise=0"), "testDistortion", with("stabilise=0", "offline=true"), "testDistortion"),
+            new PaperClaim("distortion falls from the first task to the last", with("transfer=false"), "testDistortion1", with("transfer=false"), "testDistortion20"));
     }
 }

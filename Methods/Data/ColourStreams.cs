@@ -9,6 +9,9 @@ internal static class ColourStreams
 
     private static readonly Lazy<(ImageSet Train, ImageSet Test)> Textures = new(() => SyntheticTextures.Make(new Generator(TexturesSeed)));
 
+    // Another drawing, to transfer a representation from: what CIFAR-10 is to CIFAR-100.
+    private static readonly Lazy<ImageSet> Others = new(() => SyntheticTextures.Make(new Generator(TexturesSeed + 1)).Train);
+
     private const Scenario Class = Scenario.ClassIncremental, Task = Scenario.TaskIncremental;
 
     private const string FivePairs = "5 x 2 classes, 5% validation", RandomPairs = "5 x 2 classes, [-1,1], a random 5% validation",
@@ -19,7 +22,7 @@ internal static class ColourStreams
         Row("cifar10-5", FivePairs, "CIFAR-10", Class, Cifar10State, r => Pairs("cifar10-5", r, Cifar10(r))),
         Row("cifar10-mir-5", RandomPairs, "CIFAR-10", Class, Cifar10State, r => Retrieval("cifar10-mir-5", r, Cifar10(r))),
         Row("textures-mir-5", RandomPairs, Drawn, Class, BuiltIn, r => Retrieval("textures-mir-5", r, Textures.Value)),
-        Row("textures-5", FivePairs, Drawn, Class, BuiltIn, r => Pairs("textures-5", r, Textures.Value)),
+        Row("textures-5", FivePairs, Drawn, Class, BuiltIn, r => Pairs("textures-5", r, Textures.Value, () => Others.Value)),
         Row("cifar10-10", TenSingles, "CIFAR-10", Class, Cifar10State, r => Single("cifar10-10", r, Cifar10(r))),
         Row("svhn-10", TenSingles, "SVHN", Class, SvhnState, r => Single("svhn-10", r, Svhn10(r))),
         Row("textures-10", TenSingles, Drawn, Class, BuiltIn, r => Single("textures-10", r, Textures.Value)),
@@ -61,10 +64,11 @@ internal static class ColourStreams
         DataCache.Get($"{name} {r.Folder.Root} {r.AllowUnofficial}", load, both => [both.Item1, both.Item2]);
 
     /// <summary>Automatic Recall Machines: two classes per task, of each class the first 95% for training and the last 5% for validation, [0,1].</summary>
-    private static TaskStream Pairs(string name, StreamRequest r, (ImageSet Train, ImageSet Test) sets) =>
+    private static TaskStream Pairs(string name, StreamRequest r, (ImageSet Train, ImageSet Test) sets, Func<ImageSet>? background = null) =>
         DigitStreams.Cut(r, new StreamPlan(name, r.First(sets.Train, true), r.First(sets.Test, false), TaskStream.Chunks(10, 2, r.Order))
         {
             Select = Selection.HeadTail(0.95),
+            Background = background is null ? null : () => r.First(background(), true),
             Notes = new JsonObject { ["validation"] = "the last 5% of each class" },
         });
 

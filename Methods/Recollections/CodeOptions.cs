@@ -10,14 +10,17 @@ namespace Native.Methods;
 /// <param name="ReencodeEvery">Steps between renewals of all codes; 0 for never.</param>
 /// <param name="StaleCodes">Store the code made before the update.</param>
 /// <param name="Transfer">Begin with an auto-encoder of the stream's background images.</param>
-/// <param name="TransferSteps">Passes over them.</param>
+/// <param name="Offline">Begin with one of the stream's own training images, of all tasks.</param>
+/// <param name="TransferPasses">Passes over them.</param>
 public readonly record struct ModuleSettings(
-    CodeSize Size, double CodeRate, int Stabilise, int ReplayBatch, double Tau, double KlWeight, int ReencodeEvery, bool StaleCodes, bool Transfer, int TransferSteps)
+    CodeSize Size, double CodeRate, int Stabilise, int ReplayBatch, double Tau, double KlWeight, int ReencodeEvery, bool StaleCodes, bool Transfer, bool Offline, int TransferPasses)
 {
     internal void Validate(string method)
     {
-        OptionRange.Positive(method, (nameof(CodeRate), CodeRate), (nameof(ReplayBatch), ReplayBatch), (nameof(Tau), Tau), (nameof(TransferSteps), TransferSteps));
+        OptionRange.Positive(method, (nameof(CodeRate), CodeRate), (nameof(ReplayBatch), ReplayBatch), (nameof(Tau), Tau), (nameof(TransferPasses), TransferPasses));
         OptionRange.NotNegative(method, (nameof(Stabilise), Stabilise), (nameof(KlWeight), KlWeight), (nameof(ReencodeEvery), ReencodeEvery));
+        if (Transfer && Offline)
+            throw new UsageException($"{method}: transfer begins with other images and offline with the stream's own. Choose one.");
     }
 }
 
@@ -49,11 +52,13 @@ internal enum RecollectionData
 /// <param name="ReencodeEvery">0, an extension: every so many steps all codes are decoded and encoded anew.</param>
 /// <param name="StaleCodes">Ablation: store the code from before the update instead of after it (algorithm 1).</param>
 /// <param name="Transfer">Begin with an auto-encoder trained on other images: CIFAR-10 before CIFAR-100 (table 3, figure 6).</param>
-/// <param name="TransferSteps">100 "iterations" on them (text of question 8): read as updates of 100 images.</param>
+/// <param name="Offline">Control of figure 6: begin with an auto-encoder trained on all tasks at once.</param>
+/// <param name="TransferPasses">100 "iterations" (text of question 8), read as passes over those images, 100 a step.</param>
 /// <param name="Width">Hidden units or filters; 100 on digits (two layers of 100, which EwC's printed storage gives), 0 for the residual network's own 20.</param>
 public sealed record RecollectionOptions(
     int Variables = 104, int Categories = 4, int Items = 3000, int ReplayBatch = 5, double LearningRate = 0.01, double CodeRate = 1e-3, int Stabilise = 0,
-    double Tau = 1, double KlWeight = 0, int Repeats = 1, int ReencodeEvery = 0, bool StaleCodes = false, bool Transfer = false, int TransferSteps = 100, int Width = 100) : IMethodOptions
+    double Tau = 1, double KlWeight = 0, int Repeats = 1, int ReencodeEvery = 0, bool StaleCodes = false, bool Transfer = false, bool Offline = false, int TransferPasses = 100,
+    int Width = 100) : IMethodOptions
 {
     /// <summary>The defaults on a stream of the paper.</summary>
     public static RecollectionOptions For(MethodSettings settings) => Recollections.Of(settings) switch
@@ -63,7 +68,7 @@ public sealed record RecollectionOptions(
         _ => new RecollectionOptions(),
     };
 
-    internal ModuleSettings Module => new(new CodeSize(Variables, Categories), CodeRate, Stabilise, ReplayBatch, Tau, KlWeight, ReencodeEvery, StaleCodes, Transfer, TransferSteps);
+    internal ModuleSettings Module => new(new CodeSize(Variables, Categories), CodeRate, Stabilise, ReplayBatch, Tau, KlWeight, ReencodeEvery, StaleCodes, Transfer, Offline, TransferPasses);
 
     /// <inheritdoc/>
     public void Validate(string method)
@@ -89,12 +94,13 @@ public sealed record RecollectionOptions(
 /// <param name="ReencodeEvery">0.</param>
 /// <param name="StaleCodes">Off.</param>
 /// <param name="Transfer">Off.</param>
-/// <param name="TransferSteps">100.</param>
+/// <param name="Offline">Off.</param>
+/// <param name="TransferPasses">100.</param>
 /// <param name="Width">100 on digits, 0 for the residual network's own 20.</param>
 public sealed record RecollectionGemOptions(
     int Variables = 104, int Categories = 4, int Items = 3000, double LearningRate = 0.1, double Strength = 0.5, double CodeRate = 1e-3, int Stabilise = 0,
     int ReplayBatch = 10, double Epsilon = 1e-3, double Tau = 1, double KlWeight = 0, int ReencodeEvery = 0, bool StaleCodes = false, bool Transfer = false,
-    int TransferSteps = 100, int Width = 100) : IMethodOptions
+    bool Offline = false, int TransferPasses = 100, int Width = 100) : IMethodOptions
 {
     /// <summary>The defaults on a stream of the paper.</summary>
     public static RecollectionGemOptions For(MethodSettings settings) => Recollections.Of(settings) switch
@@ -104,7 +110,7 @@ public sealed record RecollectionGemOptions(
         _ => new RecollectionGemOptions(),
     };
 
-    internal ModuleSettings Module => new(new CodeSize(Variables, Categories), CodeRate, Stabilise, ReplayBatch, Tau, KlWeight, ReencodeEvery, StaleCodes, Transfer, TransferSteps);
+    internal ModuleSettings Module => new(new CodeSize(Variables, Categories), CodeRate, Stabilise, ReplayBatch, Tau, KlWeight, ReencodeEvery, StaleCodes, Transfer, Offline, TransferPasses);
 
     internal GemOptions Gem => new(LearningRate, Items, Strength, Epsilon, Width);
 

@@ -46,24 +46,25 @@ public sealed class RecollectionModule : IDisposable
     public ModuleSettings Settings => _settings;
 
     /// <summary>
-    /// The auto-encoder trained on the stream's background images with an optimiser of its own (table 3, figure 6): 100 updates of 100 images at beta. Called once, before
-    /// the first step.
+    /// The auto-encoder trained on the stream's background images, or on its own of all tasks, with an optimiser of its own (table 3, figure 6): passes in steps of 100
+    /// images at beta. Called once, before the first step.
     /// </summary>
     public void Transfer()
     {
-        if (!_settings.Transfer)
+        if (!_settings.Transfer && !_settings.Offline)
             return;
-        var set = _stream.Background!();
+        var set = _settings.Transfer ? _stream.Background!() : _stream.Train;
         var draw = _noise.Stream("transfer");
         using var adam = new Adam(Net.Parameters(), _settings.CodeRate);
-        for (int step = 0; step < _settings.TransferSteps; step++)
-        {
-            using var scope = TensorScope.Begin("transfer");
-            var pixels = new byte[TransferBatch * set.ImageSize];
-            for (int i = 0; i < TransferBatch; i++)
-                set.Image((int)draw.NextInt64(set.Count)).CopyTo(pixels.AsSpan(i * set.ImageSize));
-            adam.Minimize(Net.Loss(Tensor.From(_stream.Scale.Values(pixels), [TransferBatch, set.ImageSize]), draw, _settings.Tau, _settings.KlWeight));
-        }
+        for (int pass = 0; pass < _settings.TransferPasses; pass++)
+            foreach (long[] part in draw.Permutation(set.Count).Chunk(TransferBatch))
+            {
+                using var scope = TensorScope.Begin("transfer");
+                var pixels = new byte[part.Length * set.ImageSize];
+                for (int i = 0; i < part.Length; i++)
+                    set.Image((int)part[i]).CopyTo(pixels.AsSpan(i * set.ImageSize));
+                adam.Minimize(Net.Loss(Tensor.From(_stream.Scale.Values(pixels), [part.Length, set.ImageSize]), draw, _settings.Tau, _settings.KlWeight));
+            }
     }
 
     /// <summary>

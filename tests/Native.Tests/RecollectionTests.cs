@@ -209,7 +209,7 @@ public sealed class RecollectionTests
         var (train, test) = SyntheticDigits.Make(new Generator(5), 200, 50);
         int loaded = 0;
         var stream = new TaskStream(new StreamPlan("with others", train, test, TaskStream.Chunks(10, 2)) { Background = () => ++loaded > 0 ? SyntheticDigits.Make(new Generator(6), 300, 20).Train : train }, Scenario.ClassIncremental);
-        using RecollectionReplay plain = new(stream, new SeedStreams(1), Small), begun = new(stream, new SeedStreams(1), Small with { Transfer = true, CodeRate = 3e-3 });
+        using RecollectionReplay plain = new(stream, new SeedStreams(1), Small), begun = new(stream, new SeedStreams(1), Small with { Transfer = true, CodeRate = 3e-3, TransferPasses = 8 });
         foreach (var method in new[] { plain, begun })
             method.BeginTask(stream.Tasks[0], 1);
         Assert.Equal(1, loaded);
