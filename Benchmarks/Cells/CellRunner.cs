@@ -151,14 +151,11 @@ internal sealed class CellRunner(CellStore store, CellOptions options, Ui ui)
                 return;
             lock (_gate)
                 ui.Status(_progress.Line(cell, p));
-        }, ui.Cancel, method => Picture(cell, method));
-    }
-
-    private void Picture(Cell cell, IMethod method)
-    {
-        if (method is IPictures shows)
-            foreach (var (name, image) in shows.Pictures())
-                Png.Write(store.PicturePath(cell, name), image);
+        }, ui.Cancel, m =>
+        {
+            if (m is IPictures shows)
+                store.Picture(cell, shows.Pictures());
+        });
     }
 
     private static string Settings(Cell cell) => CellTable.Changed(cell) is { Length: > 0 } changed ? $" ({CellTable.Short(changed)})" : "";

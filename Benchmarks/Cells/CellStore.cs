@@ -48,9 +48,6 @@ internal sealed class CellStore
     /// <summary>Where a cell keeps its state while it runs.</summary>
     public string StatePath(Cell cell) => File(cell, StateFile);
 
-    /// <summary>Where a picture of a cell is.</summary>
-    public string PicturePath(Cell cell, string name) => File(cell, $"{name}.png");
-
     /// <summary>
     /// Takes a cell for this process, or null when another has it. The claim is a lock that the system holds on an open file, so it ends with the
     /// process, however that ends. The file stays: to delete it would let two processes hold locks on two files of one name.
@@ -138,6 +135,13 @@ internal sealed class CellStore
 
     /// <summary>Keeps why a cell failed.</summary>
     public void Fail(Cell cell, string error) => AtomicFile.WriteText(File(cell, ErrorFile), error.TrimEnd() + "\n");
+
+    /// <summary>Keeps pictures of what a cell's method has made, beside its result.</summary>
+    public void Picture(Cell cell, IReadOnlyList<(string Name, HostArray Image)> pictures)
+    {
+        foreach (var (name, image) in pictures)
+            Png.Write(File(cell, $"{name}.png"), image);
+    }
 
     /// <summary>Forgets a failure, damaged files included, so that the cell is tried again from where it stood; what it is, the plan knows.</summary>
     public void Retry(Cell cell)

@@ -182,6 +182,8 @@ public sealed class AutoEncoderStudy : IMethod, IMeasured, IPictures
         var net = (ConvAutoEncoder)_current.Net;
         double distortion = AutoEncoderTraining.Distortion(net, _stream, _stream.Train, _all, _root.Stream("measure/train"));
         _distortions = [.. _distortions, distortion];
+        // Not the latest step's: a network that was taken over has made none.
+        _loss = double.IsFinite(distortion) ? distortion : 0;
         if (Best == _trial)
             _best.Net.CopyFrom(net);
         if (++_trial < _rates.Length)

@@ -55,6 +55,9 @@ public sealed class DistillationStudy : IMethod, IMeasured, IPictures
     public long StorageBits => _o.Source != DistillSource.Recollections ? 8L * _stream.InputSize * DistillationMemory.Items(_stream, _o)
         : StoredBits.PerNumber * Coder!.ParameterCount + (_o.Sampling == DistillSampling.Code ? 0 : Coder.Size.IncrementalBits(DistillationMemory.Items(_stream, _o)));
 
+    /// <summary>The first student's losses on the latest candidates, and on the one that it learned from; before its step.</summary>
+    internal (float[] Losses, float Taken) LastChoice => (_students[0].Losses?.ToArray<float>() ?? [], (float)_students[0].Loss);
+
     private DiscreteAutoEncoder? Coder => (DiscreteAutoEncoder?)_coder?.Net;
 
     private long Prepared => Done(_teacher) + Done(_coder);
@@ -236,7 +239,10 @@ public sealed class DistillationStudy : IMethod, IMeasured, IPictures
         public double Rate { get; }
 
         /// <summary>Loss of the latest step. Waits for the device.</summary>
-        public double Loss => _stepped ? _graph.Output.Item() : 0;
+        public double Loss => _stepped ? _graph.Outputs[0].Item() : 0;
+
+        /// <summary>Losses of the latest candidates; null when there was no choice.</summary>
+        public Tensor? Losses => _stepped && _graph.Outputs.Count > 1 ? _graph.Outputs[1] : null;
 
         public void Step()
         {
@@ -257,24 +263,26 @@ public sealed class DistillationStudy : IMethod, IMeasured, IPictures
             Net.Dispose();
         }
 
-        private Tensor Body()
+        private Tensor[] Body()
         {
             var (x, y, mask) = _owner._memory!.Take(_owner._rows);
+            Tensor? losses = null;
             if (_owner._rows.Count > 1)
             {
-                var hardest = Hardest(x, y, mask);
+                // Active sampling: of the candidates the one of the largest loss.
+                losses = EachLoss(x, y, mask);
+                var hardest = losses.ArgMax(0, keepDim: true);
                 (x, y, mask) = (x.TakeRows(hardest), y.TakeRows(hardest), mask?.TakeRows(hardest));
             }
             var loss = Functional.CrossEntropy(Masked(Net.Forward(x), mask), y);
             _adam.Minimize(loss);
-            return loss;
+            return losses is null ? [loss] : [loss, losses];
         }
 
-        // Active sampling: the row i64 [1] with the student's largest loss.
-        private Tensor Hardest(Tensor x, Tensor y, Tensor? mask)
+        private Tensor EachLoss(Tensor x, Tensor y, Tensor? mask)
         {
             using var constant = Autograd.NoGrad();
-            return Functional.CrossEntropy(Masked(Net.Predict(x), mask), y, reduction: Reduction.None).ArgMax(0, keepDim: true);
+            return Functional.CrossEntropy(Masked(Net.Predict(x), mask), y, reduction: Reduction.None);
         }
 
         private static Tensor Masked(Tensor logits, Tensor? mask) => mask is null ? logits : logits + mask;

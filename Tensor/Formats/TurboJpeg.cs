@@ -81,6 +81,10 @@ public sealed class TurboJpeg : IDisposable
     /// <exception cref="DataFormatException">It is none, or of another size.</exception>
     public byte[] Decode(byte[] jpeg, int width, int height)
     {
+        // The library would shrink a larger image to fit.
+        var frame = Parse(jpeg);
+        if ((frame.Width, frame.Height) != (width, height))
+            throw new DataFormatException($"jpeg: the file has {frame.Height} x {frame.Width} pixels, not {height} x {width}.");
         var pixels = new byte[width * height];
         return _decompress(_decompressor, jpeg, new CULong((uint)jpeg.Length), pixels, width, width, height, Grey, AccurateDct) == 0 ? pixels
             : throw new DataFormatException($"jpeg: {jpeg.Length} bytes do not decode to {height} x {width} pixels: {Message}.");
@@ -88,22 +92,7 @@ public sealed class TurboJpeg : IDisposable
 
     /// <summary>Bytes of a baseline JPEG file that depend on its image: those of the scan. Everything before them, tables and frame, is equal for images of one size and quality, and so is the end marker.</summary>
     /// <exception cref="DataFormatException">It is no baseline JPEG file of one scan.</exception>
-    public static int ScanBytes(ReadOnlySpan<byte> jpeg)
-    {
-        const byte start = 0xD8, baseline = 0xC0, scan = 0xDA, end = 0xD9;
-        if (jpeg.Length < 4 || jpeg[0] != 0xFF || jpeg[1] != start || jpeg[^2] != 0xFF || jpeg[^1] != end)
-            throw new DataFormatException($"jpeg: {jpeg.Length} bytes do not begin and end as a JPEG file does.");
-        bool seen = false;
-        for (int at = 2; at + 4 <= jpeg.Length && jpeg[at] == 0xFF;)
-        {
-            byte marker = jpeg[at + 1];
-            seen |= marker == baseline;
-            at += 2 + (jpeg[at + 2] << 8 | jpeg[at + 3]);
-            if (marker == scan && seen && at <= jpeg.Length - 2)
-                return jpeg.Length - 2 - at;
-        }
-        throw new DataFormatException($"jpeg: no baseline scan in {jpeg.Length} bytes.");
-    }
+    public static int ScanBytes(ReadOnlySpan<byte> jpeg) => Parse(jpeg).Scan;
 
     /// <summary>Frees the codecs.</summary>
     public void Dispose()
@@ -115,6 +104,24 @@ public sealed class TurboJpeg : IDisposable
     }
 
     private string Message => Marshal.PtrToStringUTF8(_error()) ?? "no reason given";
+
+    private static (int Scan, int Width, int Height) Parse(ReadOnlySpan<byte> jpeg)
+    {
+        const byte start = 0xD8, baseline = 0xC0, scan = 0xDA, end = 0xD9;
+        if (jpeg.Length < 4 || jpeg[0] != 0xFF || jpeg[1] != start || jpeg[^2] != 0xFF || jpeg[^1] != end)
+            throw new DataFormatException($"jpeg: {jpeg.Length} bytes do not begin and end as a JPEG file does.");
+        int width = 0, height = 0;
+        for (int at = 2; at + 9 <= jpeg.Length && jpeg[at] == 0xFF;)
+        {
+            byte marker = jpeg[at + 1];
+            if (marker == baseline)
+                (height, width) = (jpeg[at + 5] << 8 | jpeg[at + 6], jpeg[at + 7] << 8 | jpeg[at + 8]);
+            at += 2 + (jpeg[at + 2] << 8 | jpeg[at + 3]);
+            if (marker == scan && width > 0 && at <= jpeg.Length - 2)
+                return (jpeg.Length - 2 - at, width, height);
+        }
+        throw new DataFormatException($"jpeg: no baseline scan in {jpeg.Length} bytes.");
+    }
 
     private static int Height(byte[] pixels, int width) => width > 0 && pixels.Length > 0 && pixels.Length % width == 0 ? pixels.Length / width
         : throw new UsageException($"jpeg: {pixels.Length} bytes are no rows of {width} pixels.");
