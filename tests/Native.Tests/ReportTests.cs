@@ -59,7 +59,8 @@ public sealed class ReportTests : IDisposable
     }
 
     private static readonly SuiteFigures Good = new(
-        Joint: 0.95, Naive: 0.19, Replay: 0.8, NaiveForgets: 0.95, ReplayForgets: 0.2, Same: true, GradChecks: 200, GradChecksFailed: 0);
+        Joint: 0.95, Naive: 0.19, Replay: 0.8, NaiveForgets: 0.95, ReplayForgets: 0.2, Same: true, GradChecks: 200, GradChecksFailed: 0)
+    { Sleeping = new(LiteralChange: 0, LiteralFlat: 1, RepairedChange: 0.05, Repaired: 0.97) };
 
     [Fact]
     public void Every_claim_of_the_suite_can_fail_and_decides_the_exit_code()
@@ -71,8 +72,12 @@ public sealed class ReportTests : IDisposable
             (0, Good with { Joint = 0.74 }), (0, Good with { Joint = double.NaN }), (1, Good with { Naive = 0.09 }), (1, Good with { Naive = 0.26 }),
             (1, Good with { Naive = double.NaN }), (2, Good with { NaiveForgets = 0.8 }), (2, Good with { NaiveForgets = double.NaN }),
             (3, Good with { Replay = 0.48 }), (3, Good with { Replay = double.NaN }), (4, Good with { ReplayForgets = 0.96 }),
-            (4, Good with { ReplayForgets = double.NaN }), (5, Good with { Replay = 0.96 }), (6, Good with { Same = false }),
-            (7, Good with { GradChecksFailed = 1 }), (7, Good with { GradChecks = 0 }),
+            (4, Good with { ReplayForgets = double.NaN }), (5, Good with { Replay = 0.96 }),
+            (6, Good with { Sleeping = Good.Sleeping with { LiteralChange = 1e-9 } }), (6, Good with { Sleeping = Good.Sleeping with { LiteralFlat = 0 } }),
+            (6, Good with { Sleeping = Good.Sleeping with { LiteralChange = double.NaN } }), (7, Good with { Sleeping = Good.Sleeping with { RepairedChange = 0 } }),
+            (7, Good with { Sleeping = Good.Sleeping with { RepairedChange = double.NaN } }), (8, Good with { Sleeping = Good.Sleeping with { Repaired = 0.89 } }),
+            (8, Good with { Sleeping = Good.Sleeping with { Repaired = double.NaN } }), (9, Good with { Same = false }),
+            (10, Good with { GradChecksFailed = 1 }), (10, Good with { GradChecks = 0 }),
         ];
         foreach (var (claim, figures) in bad)
         {
