@@ -17,6 +17,8 @@ internal readonly record struct StepInputs(Batch Batch, Batch? Memory, IReadOnly
 /// The step of a method as a <see cref="CudaGraph"/> for each variant and batch size: the batch and the choices of the host are copied to where the recorded step reads
 /// them, and the step is launched as a whole. On the cpu, and with NATIVE_SYNC=1, the body just runs, on the tensors it is given. The body reads nothing else that changes from step
 /// to step, and nothing of the host: what it does is decided by the variant and the sizes alone.
+/// <para>So er-mir, which chooses by losses that it reads in the middle of a step, gem, which solves its programme on the host there, and gen-mir, which looks whether
+/// a climb has ended in NaN, are not recorded.</para>
 /// </summary>
 /// <param name="name">For messages.</param>
 /// <param name="body">One step of a variant; returns the loss, a scalar.</param>

@@ -172,6 +172,8 @@ public sealed class PaperTableTests
             Assert.False(generative && cell.Column.Measure != "storageBits" && cell.Provenance.Contains("released code", StringComparison.Ordinal), cell.Row);
             if (cell.Recipe.Stream.StartsWith("cifar", StringComparison.Ordinal))
                 Assert.Equal(cell.Recipe.Options.Any(o => o.StartsWith("capacity=", StringComparison.Ordinal)) ? "cifar10-mir-5" : "cifar10-5", cell.Recipe.Stream);
+            else
+                Assert.Equal(cell.Recipe.Options.Any(o => o.StartsWith("capacity=", StringComparison.Ordinal)) ? "miniimagenet-mir-20" : "miniimagenet-20", cell.Recipe.Stream);
         }
     }
 
