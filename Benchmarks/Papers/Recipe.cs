@@ -84,6 +84,12 @@ internal sealed record Recipe(string Method, string Stream, params string[] Opti
             "arm-gradients" when colour => ["width=5", "recalled=10", "pixelRate=1", "steps=5", "gradientSamples=20"],
             "arm-gradients" => ["gradientSamples=20"],
             "adi" when colour => ["width=5", "generated=10", "pixelRate=1", "steps=5"],
+            // Rates of the paper are for twenty times as many steps.
+            "srm" => [.. colour ? ["width=5"] : Array.Empty<string>(), "learningRate=0.1", "codeRate=3e-3", "replayBatch=10"],
+            "srm-gem" => [.. colour ? ["width=5"] : Array.Empty<string>(), "codeRate=3e-3"],
+            "srm-real" => [.. colour ? ["width=5"] : Array.Empty<string>(), "learningRate=0.1", "replayBatch=10"],
+            "srm-online" => [.. colour ? ["width=5"] : Array.Empty<string>(), "learningRate=0.1"],
+            "srm-ewc" when !colour => ["strength=100"],
             _ when colour => ["width=5"],
             _ => [],
         });
