@@ -40,6 +40,9 @@ public sealed class Batch
         ? Tensor.From(stream.Scale.Values(pixels), [targets.Length, stream.InputSize])
         : throw new ShapeException($"batch: {pixels.Length} bytes and {targets.Length} targets do not agree on images of {stream.InputSize} bytes.");
 
+    /// <summary>Some of the images.</summary>
+    public Batch Part(int from, int count) => new(_stream, X.Narrow(0, from, count), Targets[from..(from + count)], Tasks[from..(from + count)]);
+
     /// <summary>The images of both, those of this batch first.</summary>
     public Batch With(Batch other) => new(_stream, Tensor.Concat([X, other.X]), [.. Targets, .. other.Targets], [.. Tasks, .. other.Tasks]);
 

@@ -88,6 +88,10 @@ public sealed record RecollectionOptions(
 /// <param name="CodeRate">beta = 1e-3; 1e-4 on CIFAR-100 with a buffer of 200 images (appendix). Adam.</param>
 /// <param name="Stabilise">N of algorithm 2; 0 on MNIST-Rotations (appendix), 1 elsewhere, ours.</param>
 /// <param name="ReplayBatch">Recollections of a set of algorithm 2, where N is not 0: 10, ours.</param>
+/// <param name="CodeBatch">
+/// Examples of an update of the auto-encoder: 1, for algorithm 2 goes example by example, and so does the auto-encoder of the replay rows; the predictor takes the whole batch
+/// of ten of GEM's code. 0 for the whole batch.
+/// </param>
 /// <param name="Epsilon">1e-3 (code of Gradient Episodic Memory).</param>
 /// <param name="Tau">1.</param>
 /// <param name="KlWeight">0.</param>
@@ -99,7 +103,7 @@ public sealed record RecollectionOptions(
 /// <param name="Width">100 on digits, 0 for the residual network's own 20.</param>
 public sealed record RecollectionGemOptions(
     int Variables = 104, int Categories = 4, int Items = 3000, double LearningRate = 0.1, double Strength = 0.5, double CodeRate = 1e-3, int Stabilise = 0,
-    int ReplayBatch = 10, double Epsilon = 1e-3, double Tau = 1, double KlWeight = 0, int ReencodeEvery = 0, bool StaleCodes = false, bool Transfer = false,
+    int ReplayBatch = 10, int CodeBatch = 1, double Epsilon = 1e-3, double Tau = 1, double KlWeight = 0, int ReencodeEvery = 0, bool StaleCodes = false, bool Transfer = false,
     bool Offline = false, int TransferPasses = 100, int Width = 100) : IMethodOptions
 {
     /// <summary>The defaults on a stream of the paper.</summary>
@@ -118,7 +122,7 @@ public sealed record RecollectionGemOptions(
     public void Validate(string method)
     {
         OptionRange.Positive(method, (nameof(Items), Items), (nameof(LearningRate), LearningRate));
-        OptionRange.NotNegative(method, (nameof(Strength), Strength), (nameof(Epsilon), Epsilon), (nameof(Width), Width));
+        OptionRange.NotNegative(method, (nameof(CodeBatch), CodeBatch), (nameof(Strength), Strength), (nameof(Epsilon), Epsilon), (nameof(Width), Width));
         Module.Validate(method);
     }
 }

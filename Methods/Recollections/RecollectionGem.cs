@@ -45,7 +45,13 @@ public sealed class RecollectionGem : IMethod, IMeasured, IPictures
     public Tensor Observe(Batch batch)
     {
         var before = _options.StaleCodes ? _module.Encode(batch) : null;
-        _module.Learn(batch, [.. _module.Sample(_options.Stabilise).Select(s => s.With(batch))]);
+        int each = _options.CodeBatch == 0 ? batch.Count : _options.CodeBatch;
+        for (int from = 0; from < batch.Count; from += each)
+        {
+            using var scope = TensorScope.Begin("module");
+            var part = batch.Part(from, Math.Min(each, batch.Count - from));
+            _module.Learn(part, [.. _module.Sample(_options.Stabilise).Select(s => s.With(part))]);
+        }
         _module.Store(before ?? _module.Encode(batch), batch);
         return Gem.Step(_learner, batch, Enumerable.Range(0, _task).Select(t => _module.Buffer.SlotsOf(t)).Where(s => s.Length > 0).Select<int[], Func<Batch>>(s => () => _module.Recall(s)), _options.Gem);
     }

@@ -64,7 +64,8 @@ internal static class Recollections
 
     /// <summary><c>storedImages</c>: the tables' incremental storage.</summary>
     public static Metric Stored(TaskStream stream, long bits) => new("storedImages", "incremental storage in images", StoredBits.ImageEquivalents(bits, ImageBits(stream)), null,
-        "bits of items, without networks of one predictor's size and auto-encoder, over the bits of an image (H W C 8)") { IsFraction = false };
+        "bits of items, without networks of one predictor's size and auto-encoder, over the bits of an image (H W C 8)")
+    { IsFraction = false };
 
     /// <summary><c>items</c>.</summary>
     public static Metric Items(int items) => new("items", "items", items, null, "items kept") { IsFraction = false };
