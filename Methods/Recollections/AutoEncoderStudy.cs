@@ -110,9 +110,9 @@ public sealed class AutoEncoderStudy : IMethod, IMeasured, IPictures
         double image = 8.0 * _stream.InputSize;
         var metrics = new List<Metric>
         {
-            new("compression", "compression", image / Bits, null, "bits of an image at 8 a value / bits of its code: c ceil(log2 l), or 32 a number (SRM tables 5 and 6)"),
+            new("compression", "compression", image / Bits, null, "bits of an image at 8 a value / bits of its code: c ceil(log2 l), or 32 a number (SRM tables 5 and 6)") { IsFraction = false },
             new("trainDistortion", "training distortion", _distortions[best], null, "mean |image - reconstruction| over pixels and training images, one stochastic pass, best rate (SRM tables 5 and 6)"),
-            new("bestRate", "rate of it", _rates[best], null, "Adam's rate of the smallest training distortion"),
+            new("bestRate", "rate of it", _rates[best], null, "Adam's rate of the smallest training distortion") { IsFraction = false },
             new("reconstruction", "test distortion", AutoEncoderTraining.Distortion(Net, _stream, _stream.Test, test, _root.Stream("measure/test"), cancel), null,
                 "mean |image - reconstruction| over pixels and test images, one stochastic pass (SRM table 4)"),
         };

@@ -122,8 +122,8 @@ public sealed class DistillationStudy : IMethod, IMeasured, IPictures
         var metrics = new List<Metric>
         {
             new("teacherAccuracy", "teacher's accuracy", _teacher is null ? null : Accuracy((Classifier)_teacher.Net, cancel), _teacher is null ? "targets = labels" : null, "mean over tasks of the share of right answers"),
-            new("totalCompression", "compression, auto-encoder included", StorageBits == 0 ? null : image * passed / StorageBits, null, "bits of all images that passed / bits of what the student's images come from"),
-            new("compression", "compression of an item", Coder is { } coder ? image / coder.Size.Bits : 1, null, "bits of an image at 8 a value / bits of its code"),
+            new("totalCompression", "compression, auto-encoder included", StorageBits == 0 ? null : image * passed / StorageBits, null, "bits of all images that passed / bits of what the student's images come from") { IsFraction = false },
+            new("compression", "compression of an item", Coder is { } coder ? image / coder.Size.Bits : 1, null, "bits of an image at 8 a value / bits of its code") { IsFraction = false },
         };
         foreach (int n in Points(1_000_000).Where(n => IsTen(n) || _tested.Contains(n)).Union(_tested))
         {

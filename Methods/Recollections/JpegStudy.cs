@@ -70,7 +70,7 @@ public sealed class JpegStudy(TaskStream stream, JpegOptions options) : IMethod,
         }
         return
         [
-            new("compression", "compression", (double)count * set.ImageSize / bytes, null, "bytes of the images / bytes of their files' scans, without headers (SRM figure 3)"),
+            new("compression", "compression", (double)count * set.ImageSize / bytes, null, "bytes of the images / bytes of their files' scans, without headers (SRM figure 3)") { IsFraction = false },
             new("trainDistortion", "training distortion", difference / (255.0 * count * set.ImageSize), null, "mean |image - decoded| / 255 over pixels and the first training images (SRM figure 3)"),
         ];
     }

@@ -132,6 +132,8 @@ public sealed class DistortionTests
         int head = a.Length - TurboJpeg.ScanBytes(a) - 2;
         Assert.Equal(head, b.Length - TurboJpeg.ScanBytes(b) - 2);
         Assert.Equal(a[..head], b[..head]);
+        // What comes before the scan's bytes ends with the spectrum 0 to 63 and no approximation.
+        Assert.Equal([0x00, 0x3F, 0x00], a[(head - 3)..head]);
         // A frame of one component, 8 bits, baseline: FFC0 000B 08 001C 001C 01.
         Assert.True(a.AsSpan(0, head).IndexOf((ReadOnlySpan<byte>)[0xFF, 0xC0, 0x00, 0x0B, 0x08, 0x00, 0x1C, 0x00, 0x1C, 0x01]) > 0);
     }
