@@ -94,7 +94,8 @@ internal static class MyGoTables
     {
         IEnumerable<PaperClaim> rows(string stream, Scenario scenario) => new[] { "mygo-finetune", "mygo-frozen", "mygo-lwf", "mygo-dgr", "mygo variant=paper", "mygo variant=repaired", "mygo variant=repaired memory=vae", "mygo-joint" }
             .Select(m => m.Split(' ')).Select(m => new PaperClaim($"{stream}, {scenario.Name()}-incremental: {string.Join(' ', m)} is above chance",
-                With(m[0], stream, scenario, m[1..]), "averageAccuracy", null, Margin: scenario != Scenario.ClassIncremental ? 0.5 : stream == Mnist ? 0.1 : 0.25) { Provenance = Code });
+                With(m[0], stream, scenario, m[1..]), "averageAccuracy", null, Margin: scenario != Scenario.ClassIncremental ? 0.5 : stream == Mnist ? 0.1 : 0.25)
+            { Provenance = Code });
         Scenario[] all = [Scenario.TaskIncremental, Scenario.DomainIncremental, Scenario.ClassIncremental];
         return new("mygo/comparison", Paper, "Comparisons under one protocol and network, test data (ours)", "none", 5, [])
         { Claims = [.. all.SelectMany(s => rows(Mnist, s)), .. all.SelectMany(s => rows(Part, s))] };

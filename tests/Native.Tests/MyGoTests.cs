@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Native.Benchmarks;
 using Native.Methods;
 
 namespace Native.Tests;
@@ -266,4 +267,21 @@ public sealed class MyGoTests
         rich.Dispose();
         texts.Dispose();
     });
+
+    [Fact]
+    public void The_command_writes_memories_and_refuses_where_there_are_none()
+    {
+        using var folder = new TemporaryFolder();
+        using StringWriter output = new(), error = new();
+        int native(params string[] args) => App.Run([.. args, "--stream", "split-digits", "--scenario", "task", "--batch", "1000"], output, error);
+        string[] tiny = ["--set", "width=8", "--set", "memoryHidden=4", "--set", "sleepSteps=2", "--set", "sleepBatch=2", "--set", "trainingAccuracy=false"];
+        Assert.Equal(0, native(["run", "mygo", .. tiny, "--memories", folder.File("kept")]));
+        Assert.Equal(5, Directory.GetFiles(folder.File("kept"), "memory-?.safetensors").Length);
+        // An embedding of 2 x 2, 66 x 4 + 4 and 4 x 784 + 784.
+        Assert.Contains("memory-5.safetensors: 4192 numbers, ", output.ToString(), StringComparison.Ordinal);
+        Assert.Equal(2, native("run", "naive", "--memories", folder.File("none")));
+        Assert.Contains("keeps no networks in place of data", error.ToString(), StringComparison.Ordinal);
+        Assert.Equal(2, native("run", "mygo", "--memories", "x", "--out", folder.File("cells")));
+        Assert.Contains("Leave --out or --memories out", error.ToString(), StringComparison.Ordinal);
+    }
 }
