@@ -97,15 +97,19 @@ internal static class StepGraphChecks
     public static void LossesAreReadTogether(Device device) => OpKit.OnFreshThread(() =>
     {
         using var _ = Env.Device.Override(device.Name);
-        string run(int epochs, int bad)
+        using var folder = new TemporaryFolder();
+        string run(int epochs, int bad, RunCheckpoint? checkpoint = null)
         {
             using var method = new Spoilt(bad);
-            string message = Assert.Throws<NumericException>(() => new Trainer(Digits.Value, new TrainerOptions(epochs, BatchSize: 2)).Run(method, joint: false, new Generator(1))).Message;
+            string message = Assert.Throws<NumericException>(() => new Trainer(Digits.Value, new TrainerOptions(epochs, BatchSize: 2)).Run(method, joint: false, new Generator(1), checkpoint: checkpoint)).Message;
             return $"{method.Steps} {message}";
         }
         int perEpoch = (Digits.Value.Tasks[0].Train.Length + 1) / 2;
         Assert.StartsWith($"{perEpoch} train: the loss is NaN at step 3 of {perEpoch} of task {{0,1}}, found when steps 1 to {perEpoch} were looked at. Lower", run(1, 3));
         Assert.StartsWith($"128 train: the loss is NaN at step 70 of {20 * perEpoch} of task {{0,1}}, found when steps 65 to 128 were looked at.", run(20, 70));
+        // Before a state is saved, so that none is that begins with NaN.
+        Assert.StartsWith($"4 train: the loss is NaN at step 3 of {perEpoch} of task {{0,1}}, found when steps 3 to 4 were looked at.",
+            run(1, 3, new RunCheckpoint(folder.File("state"), EverySteps: 2)));
     });
 
     /// <summary>Killed again and again and continued from what was saved, a recorded training ends with the bits of the one that was left alone.</summary>
