@@ -35,7 +35,7 @@ public sealed class CellTests
     public void The_text_of_a_cell_names_everything_that_decides_its_bits()
     {
         var cell = Tiny("er", 3, 100, "capacity=50");
-        Assert.Equal("{\"batchSize\":10,\"engine\":\"" + Native.Benchmarks.Engine.Id + "\",\"epochs\":1,\"maxTest\":50,\"maxTrain\":100,\"method\":\"er\",\"options\":{\"capacity\":50,"
+        Assert.Equal("{\"batchSize\":10,\"engine\":\"" + Native.Benchmarks.Engine.Id + "\",\"epochs\":1,\"maxTest\":50,\"maxTrain\":100,\"method\":\"er\",\"options\":{\"batchReservoir\":true,\"capacity\":50,"
             + "\"learningRate\":0.1,\"replayBatch\":10,\"width\":0},\"scenario\":\"class\",\"seed\":3,\"shuffleClasses\":false,\"stream\":\"split-digits\"}", CanonicalJson.Text(cell.ToJson()));
         Assert.Matches("^[0-9a-f]{16}$", cell.Id);
         Cell[] others =
