@@ -152,7 +152,8 @@ public sealed record MetaOptions(
         PerClass = 0,
         TestNorm = TestNorm.Batch,
         Recompute = Recompute.None,
-        Source = Source == LearnerSource.Gan ? LearnerSource.Gan : LearnerSource.Synthetic,
+        // A GAN's learner has the rate learned for synthetic data.
+        Source = LearnerSource.Synthetic,
     };
 
     /// <inheritdoc/>

@@ -198,6 +198,35 @@ public sealed class SyntheticDataTests
     }
 
     [Fact]
+    public void What_is_learned_is_kept_in_a_folder_for_the_runs_of_other_processes_and_changes_none_of_their_bits() => OpKit.OnFreshThread(() =>
+    {
+        using TemporaryFolder shared = new(), apart = new();
+        var stream = MetaGradientTests.Stream(4);
+        RunRecord run(string method, ulong seed, TemporaryFolder folder)
+        {
+            using var there = TrainedNets.In(folder.Path);
+            var row = MethodTable.Find(method);
+            var defaults = (MetaOptions)row.Configure(new MethodSettings(Options: new Dictionary<string, string> { ["setting"] = "quick" }));
+            var options = Tiny with { MetaSeed = 3, Source = defaults.Source, Rates = defaults.Rates };
+            return MethodRun.Execute(new RunSpec(row, stream.Name, stream.Scenario, seed, new TrainerOptions(), new MethodSettings()), options, stream, null, null, default);
+        }
+        int files(TemporaryFolder folder) => Directory.GetFiles(folder.Path).Length;
+        run("meta-synthetic", 0, shared);
+        Assert.Equal(1, files(shared));
+        // The same generator, and the same rates: nothing new is learned. A GAN is.
+        var synthetic = run("meta-synthetic", 1, shared);
+        run("meta-real", 1, shared);
+        Assert.Equal(1, files(shared));
+        var gan = run("meta-gan", 1, shared);
+        Assert.Equal(2, files(shared));
+        var alone = run("meta-gan", 1, apart);
+        Assert.Equal(2, files(apart));
+        Assert.Equal(alone.FinalState, gan.FinalState);
+        Assert.Equal(alone.Result.Work, gan.Result.Work);
+        Assert.NotEqual(synthetic.FinalState, gan.FinalState);
+    });
+
+    [Fact]
     public void A_claim_about_a_change_is_reproduced_from_its_four_runs()
     {
         using var folder = new TemporaryFolder();
