@@ -60,6 +60,23 @@ public sealed class PaperTableTests
         Assert.Equal((numbers, claims), (table.Cells.Count, table.Claims.Count));
     }
 
+    // A row's own command must make that row, whatever else a method of its name, or the commas within it, would mean.
+    [Theory]
+    [InlineData("mygo/table2", "MyGO", "MyGO")]
+    [InlineData("mygo/table2", "MyGO, repaired (test data)", "MyGO, repaired (test data)")]
+    [InlineData("mygo/table2", "mygo", "MyGO", "MyGO (test data)", "MyGO, as the text has it (test data)", "MyGO, repaired (test data)")]
+    [InlineData("mygo/table2", "mygo-finetune", "Fine-tuning", "Fine-tuning (test data)")]
+    [InlineData("mygo/table2", "fine-tuning,MYGO, repaired*", "Fine-tuning", "MyGO", "MyGO (test data)", "MyGO, as the text has it (test data)", "MyGO, repaired (test data)")]
+    [InlineData("arm/table3", "GEN-MIR", "GEN-MIR")]
+    public void A_row_that_is_named_in_full_is_the_only_one(string id, string only, params string[] rows)
+    {
+        using var folder = new TemporaryFolder();
+        var reproduction = new Reproduction(PaperTables.Find(id), Preset.Quick, 1, DataFolder.From(null, null), new Filter(only));
+        Assert.Equal(rows, reproduction.Compare(new CellStore(folder.Path)).Select(c => c.Row).Distinct());
+        if (rows.Length == 1)
+            Assert.Single(reproduction.Plan());
+    }
+
     [Fact]
     public void Every_table_is_counted_above_and_no_number_is_declared_twice()
     {
