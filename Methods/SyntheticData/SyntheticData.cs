@@ -24,7 +24,7 @@ public sealed class SyntheticData : IMethod, IPictures
     private readonly ConditionalGan? _gan;
     private readonly SequenceLearner _learner;
     private readonly Generator _images, _draw;
-    private readonly string? _key;
+    private readonly string? _ratesKey, _ganKey;
     private readonly int _units;
     private int _done, _seen, _steps;
     private double _loss;
@@ -45,7 +45,10 @@ public sealed class SyntheticData : IMethod, IPictures
         if (options.Source == LearnerSource.Gan)
             _gan = new ConditionalGan(options, stream, root);
         _units = (_trainer is null ? 0 : options.MetaSteps) + (_gan is null ? 0 : options.GanSteps);
-        _key = options.MetaSeed is null ? null : $"{options.OfTraining} on {stream.Describe().ToJsonString()} at {Device.Default.Name}";
+        // The GAN's runs take over the rates that synthetic data have learned.
+        (_ratesKey, _ganKey) = (Key("rates", options.OfTraining), Key("gan", options.OfGan));
+
+        string? Key(string part, MetaOptions of) => options.MetaSeed is null ? null : $"{part} {of} on {stream.Describe().ToJsonString()} at {Device.Default.Name}";
     }
 
     /// <inheritdoc/>
@@ -64,28 +67,27 @@ public sealed class SyntheticData : IMethod, IPictures
 
     private bool Ready => _done == _units;
 
+    // Meta-steps come first, then those of the GAN.
+    private bool RatesDone => _trainer is null || _done >= _o.MetaSteps;
+
     /// <inheritdoc/>
     public void BeginTask(StreamTask task, int steps)
     {
         if (task.Index != 0)
             return;
         (_steps, _seen) = (steps, 0);
-        if (_key is not null && Known("rates", _trainer is null) && Known("gan", _gan is null))
+        if (_trainer is not null && Known(_ratesKey) is { } rates)
         {
-            if (_trainer is not null && MetaSnapshot.Find($"rates {_key}") is { } rates)
-            {
-                _trainer.Adopt(rates);
-                _work = rates.Work;
-            }
-            if (_gan is not null && MetaSnapshot.Find($"gan {_key}") is { } gan)
-            {
-                _gan.Adopt(gan);
-                _ganWork = gan.Work;
-            }
-            _done = _units;
+            _trainer.Adopt(rates);
+            (_work, _done) = (rates.Work, _o.MetaSteps);
+        }
+        if (_gan is not null && RatesDone && Known(_ganKey) is { } gan)
+        {
+            _gan.Adopt(gan);
+            (_ganWork, _done) = (gan.Work, _units);
         }
 
-        bool Known(string part, bool unneeded) => unneeded || MetaSnapshot.Find($"{part} {_key}") is not null;
+        static MetaSnapshot? Known(string? key) => key is null ? null : MetaSnapshot.Find(key);
     }
 
     /// <summary>Does the next share of meta-training in the first task, nothing in others. Returns the latest loss: of the meta-step, later of the learner.</summary>
@@ -96,7 +98,7 @@ public sealed class SyntheticData : IMethod, IPictures
             int until = (int)((long)_units * Math.Min(_seen + 1, _steps) / _steps);
             for (_seen++; _done < until; _done++)
             {
-                bool gan = _gan is not null && _done < _o.GanSteps;
+                bool gan = RatesDone;
                 var before = Work.Done;
                 _loss = gan ? _gan!.Step() : _trainer!.Step().Loss;
                 (gan ? ref _ganWork : ref _work) += Work.Done - before;
@@ -110,10 +112,10 @@ public sealed class SyntheticData : IMethod, IPictures
     {
         if (!Ready)
             throw new UsageException($"synthetic data: {_done} of {_units} steps of meta-training are done when the first task ends. Observe all of its batches.");
-        if (task.Index == 0 && _key is not null)
+        if (task.Index == 0 && _ratesKey is not null && _ganKey is not null)
         {
-            _trainer?.Snapshot(_work).Remember($"rates {_key}");
-            _gan?.Snapshot(_ganWork).Remember($"gan {_key}");
+            _trainer?.Snapshot(_work).Remember(_ratesKey);
+            _gan?.Snapshot(_ganWork).Remember(_ganKey);
         }
         using var scope = TensorScope.Begin("learn");
         (double Rate, double Momentum)[] rates = _o.Rates == LearnerRates.Fixed ? [(_o.InitialRate, _o.InitialMomentum)] : _trainer!.Parameters.ReadRates();
