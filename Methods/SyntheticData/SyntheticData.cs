@@ -24,9 +24,9 @@ public sealed class SyntheticData : IMethod, IPictures
     private readonly ConditionalGan? _gan;
     private readonly SequenceLearner _learner;
     private readonly Generator _images, _draw;
-    private readonly string? _ratesKey, _ganKey;
+    private readonly string? _key;
     private readonly int _units;
-    private int _done, _seen, _steps;
+    private int _seen, _steps;
     private double _loss;
     private Work _work, _ganWork;
 
@@ -45,10 +45,7 @@ public sealed class SyntheticData : IMethod, IPictures
         if (options.Source == LearnerSource.Gan)
             _gan = new ConditionalGan(options, stream, root);
         _units = (_trainer is null ? 0 : options.MetaSteps) + (_gan is null ? 0 : options.GanSteps);
-        // The GAN's runs take over the rates that synthetic data have learned.
-        (_ratesKey, _ganKey) = (Key("rates", options.OfTraining), Key("gan", options.OfGan));
-
-        string? Key(string part, MetaOptions of) => options.MetaSeed is null ? null : $"{part} {of} on {stream.Describe().ToJsonString()} at {Device.Default.Name}";
+        _key = options.MetaSeed is null ? null : $"on {stream.Describe().ToJsonString()} at {Device.Default.Name}";
     }
 
     /// <inheritdoc/>
@@ -63,12 +60,12 @@ public sealed class SyntheticData : IMethod, IPictures
     });
 
     /// <summary>Meta-steps and steps of the GAN done so far.</summary>
-    public int Prepared => _done;
+    public int Prepared => (_gan?.Steps ?? 0) + (_trainer?.Steps ?? 0);
 
-    private bool Ready => _done == _units;
+    // By everything that decides their bits. A GAN's learner has the rate learned for synthetic data.
+    private string RatesKey => $"rates {_o.OfTraining} {_key}";
 
-    // Meta-steps come first, then those of the GAN.
-    private bool RatesDone => _trainer is null || _done >= _o.MetaSteps;
+    private string GanKey => $"gan {_o.OfTraining} {_key}";
 
     /// <inheritdoc/>
     public void BeginTask(StreamTask task, int steps)
@@ -76,18 +73,10 @@ public sealed class SyntheticData : IMethod, IPictures
         if (task.Index != 0)
             return;
         (_steps, _seen) = (steps, 0);
-        if (_trainer is not null && Known(_ratesKey) is { } rates)
-        {
-            _trainer.Adopt(rates);
-            (_work, _done) = (rates.Work, _o.MetaSteps);
-        }
-        if (_gan is not null && RatesDone && Known(_ganKey) is { } gan)
-        {
-            _gan.Adopt(gan);
-            (_ganWork, _done) = (gan.Work, _units);
-        }
-
-        static MetaSnapshot? Known(string? key) => key is null ? null : MetaSnapshot.Find(key);
+        if (_key is null)
+            return;
+        _gan?.Adopt(GanKey, ref _ganWork);
+        _trainer?.Adopt(RatesKey, ref _work);
     }
 
     /// <summary>Does the next share of meta-training in the first task, nothing in others. Returns the latest loss: of the meta-step, later of the learner.</summary>
@@ -96,27 +85,35 @@ public sealed class SyntheticData : IMethod, IPictures
         if (batch.Tasks[0] == 0)
         {
             int until = (int)((long)_units * Math.Min(_seen + 1, _steps) / _steps);
-            for (_seen++; _done < until; _done++)
-            {
-                bool gan = RatesDone;
-                var before = Work.Done;
-                _loss = gan ? _gan!.Step() : _trainer!.Step().Loss;
-                (gan ? ref _ganWork : ref _work) += Work.Done - before;
-            }
+            for (_seen++; Prepared < until;)
+                Prepare();
         }
         return Tensor.Scalar((float)_loss);
+    }
+
+    // One update, of the GAN as long as it has any left. What is learned is there for other runs from the moment on.
+    private void Prepare()
+    {
+        var before = Work.Done;
+        if (_gan is { Left: > 0 })
+        {
+            _loss = _gan.Step();
+            _ganWork += Work.Done - before;
+            if (_gan.Left == 0 && _key is not null)
+                TrainedNets.Remember(GanKey, _gan.Parameters, _ganWork);
+            return;
+        }
+        _loss = _trainer!.Step().Loss;
+        _work += Work.Done - before;
+        if (_trainer.Left == 0 && _key is not null)
+            TrainedNets.Remember(RatesKey, _trainer.Parameters, _work);
     }
 
     /// <summary>Trains the learner on the task's images.</summary>
     public void EndTask(StreamTask task)
     {
-        if (!Ready)
-            throw new UsageException($"synthetic data: {_done} of {_units} steps of meta-training are done when the first task ends. Observe all of its batches.");
-        if (task.Index == 0 && _ratesKey is not null && _ganKey is not null)
-        {
-            _trainer?.Snapshot(_work).Remember(_ratesKey);
-            _gan?.Snapshot(_ganWork).Remember(_ganKey);
-        }
+        if (Prepared < _units)
+            throw new UsageException($"synthetic data: {Prepared} of {_units} steps of meta-training are done when the first task ends. Observe all of its batches.");
         using var scope = TensorScope.Begin("learn");
         (double Rate, double Momentum)[] rates = _o.Rates == LearnerRates.Fixed ? [(_o.InitialRate, _o.InitialMomentum)] : _trainer!.Parameters.ReadRates();
         int[] classes = [.. task.Outputs];
@@ -141,14 +138,13 @@ public sealed class SyntheticData : IMethod, IPictures
     /// <inheritdoc/>
     public void Persist(RunState state)
     {
-        state.Number("done", ref _done);
         state.Number("seen", ref _seen);
         state.Number("steps", ref _steps);
         state.Real("loss", ref _loss);
         Persist(state, "work", ref _work);
         Persist(state, "ganWork", ref _ganWork);
-        _trainer?.Persist(state, "rates", Ready);
-        _gan?.Persist(state, "gan", Ready);
+        _trainer?.Persist(state, "rates");
+        _gan?.Persist(state, "gan");
         state.Module("learner", _learner);
         state.Generator("images", _images);
         state.Generator("draw", _draw);
