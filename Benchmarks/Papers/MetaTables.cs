@@ -67,7 +67,7 @@ internal static class MetaTables
             new[] { 1, 5, 10, 25, 75 }.Select(x => new PaperPoint(series, recipe($"innerSteps={x}"), "", "averageAccuracy", x));
         return new("synthetic/figure5", Paper, "Accuracy after five tasks against the number of inner steps, and against the inner batch", "none", 1, [])
         {
-            Points = [.. curve("synthetic data", synthetic), .. curve("real data, the rate of the synthetic ones", real), .. curve("real data, a rate of their own", own)],
+            Points = [.. curve("synthetic data", synthetic), .. curve("real data", real), .. curve("real data with a rate of their own", own)],
             Claims =
             [
                 .. at(1), .. at(5), .. at(10), .. at(25), .. at(75),

@@ -65,7 +65,7 @@ public sealed class SyntheticData : IMethod, IPictures
     // By everything that decides their bits. A GAN's learner has the rate learned for synthetic data.
     private string RatesKey => $"rates {_o.OfTraining} {_key}";
 
-    private string GanKey => $"gan {_o.OfTraining} {_key}";
+    private string GanKey => $"gan {_o.OfGan} {_key}";
 
     /// <inheritdoc/>
     public void BeginTask(StreamTask task, int steps)
