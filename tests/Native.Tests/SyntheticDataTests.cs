@@ -107,6 +107,35 @@ public sealed class SyntheticDataTests
         Assert.Equal(Run(), Run());
     });
 
+    [Fact]
+    public void A_gan_takes_over_the_rates_that_synthetic_data_have_learned() => OpKit.OnFreshThread(() =>
+    {
+        var stream = MetaGradientTests.Stream(10);
+        var task = stream.Tasks[0];
+        (int Prepared, string State) Train(MetaOptions o)
+        {
+            using var method = new SyntheticData(stream, new SeedStreams(4), o with { MetaSeed = 4711 });
+            method.BeginTask(task, 1);
+            int prepared = method.Prepared;
+            using (TensorScope.Begin("step"))
+                method.Observe(stream.BatchOf(stream.Train, task.Train.AsSpan(0, 2)));
+            method.EndTask(task);
+            var state = new RunStateWriter();
+            method.Persist(state);
+            return (prepared, state.Digest());
+        }
+        // More than there are is all of them either way, so the bits are the same and nothing is remembered from one to the other.
+        MetaOptions gan = Tiny with { Source = LearnerSource.Gan, MetaBatch = 10_001 }, other = gan with { MetaBatch = 10_000 };
+        var alone = Train(gan);
+        Assert.Equal(0, alone.Prepared);
+        Assert.Equal(0, Train(Tiny with { MetaBatch = 10_000, GanSteps = 1 }).Prepared);
+        Assert.Equal((Tiny.MetaSteps, alone.State), Train(other));
+        Assert.Equal((Tiny.MetaSteps + Tiny.GanSteps, alone.State), Train(other));
+        // A control without a GAN has nothing but the rates to take over; a rate of its own is another.
+        Assert.Equal(Tiny.MetaSteps, Train(other with { Source = LearnerSource.Real }).Prepared);
+        Assert.Equal(0, Train(other with { Source = LearnerSource.Real, Rates = LearnerRates.Real }).Prepared);
+    });
+
     [Theory]
     [InlineData(LearnerSource.Synthetic, LearnerRates.Synthetic)]
     [InlineData(LearnerSource.Real, LearnerRates.Real)]
