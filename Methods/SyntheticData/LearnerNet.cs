@@ -116,7 +116,7 @@ public sealed class ConvLearner : LearnerNet
     public override IReadOnlyList<Shape> Shapes { get; }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<long> Normalised => 
+    public override IReadOnlyList<long> Normalised =>
         _norm != LearnerNorm.Batch ? [] : _headNorm ? [Shapes[0][0], Shapes[_perLayer][0], Shapes[^1][0]] : [Shapes[0][0], Shapes[_perLayer][0]];
 
     /// <inheritdoc/>

@@ -73,7 +73,7 @@ public sealed class PaperTableTests
         foreach (var point in table.Points)
             Assert.Equal(id == "synthetic/figure4" ? $"average{point.X}" : "averageAccuracy", point.YMeasure);
         if (id == "synthetic/figure5")
-            Assert.All(table.Points, p => Assert.Equal([$"innerSteps={p.X}"], p.Recipe.Options));
+            Assert.All(table.Points, p => Assert.Equal($"innerSteps={p.X}", p.Recipe.Options[^1]));
     }
 
     // A row's own command must make that row, whatever else a method of its name, or the commas within it, would mean.
