@@ -67,7 +67,7 @@ internal sealed class CellRunner(CellStore store, CellOptions options, Ui ui)
             return;
         }
         // A thread each, with its own tensors and scopes; what the commanding thread was told (--mem-limit, --nan-trap, --tf32) holds for each.
-        var (limit, trap, tf32) = (Ambient.Current.MemoryLimit, (Ambient.Current.Watch & Watch.NanTrap) != 0, Ambient.Current.Tf32);
+        var (limit, trap, tf32) = (Ambient.Current.MemoryLimit, NanTrap.IsOn, Ambient.Current.Tf32);
         Exception?[] ends = new Exception?[jobs];
         Thread[] threads = [.. Enumerable.Range(0, jobs).Select(k => new Thread(() =>
         {

@@ -81,6 +81,19 @@ public sealed class DeviceCellsTests : IDisposable
     });
 
     [NeedsFact(GpuKit.Gxx)]
+    public void The_trap_names_the_operation_of_a_step_that_would_be_recorded()
+    {
+        string[] run = ["run", "naive", "--stream", "split-digits", "--device", "emu:0", "--nan-trap"];
+        Assert.Equal(2, App.Run([.. run, "--lr", "1e30"], _output, _error));
+        Assert.Matches(" (produced|holds) .* finite", _error.ToString());
+        // It changes nothing of a run without.
+        run = [.. run, "--set", "width=6"];
+        Assert.Equal(0, App.Run([.. run, "--json", _folder.File("trapped.json")], _output, _error));
+        Assert.Equal(0, App.Run([.. run.Except(["--nan-trap"]), "--json", _folder.File("plain.json")], _output, _error));
+        Assert.Equal(File.ReadAllText(_folder.File("plain.json")), File.ReadAllText(_folder.File("trapped.json")));
+    }
+
+    [NeedsFact(GpuKit.Gxx)]
     public void A_run_is_continued_where_it_was_begun_and_left_alone_elsewhere()
     {
         var cell = Cell.Of(new RunSpec(MethodTable.Find("er"), "split-digits", Scenario.ClassIncremental, 1, new TrainerOptions(),
