@@ -8,7 +8,7 @@ internal sealed class PlanOptions
 {
     private readonly Option<string> _preset;
     private readonly Option<string?> _only = new("--only")
-    { Description = "Only these methods, streams, tables or rows: names separated by commas, * for any characters.", HelpName = "NAMES" };
+    { Description = "Only these methods, streams, tables or rows: names separated by commas, * for any characters. A row as it is printed is that row alone.", HelpName = "NAMES" };
 
     private readonly Option<int?> _seeds = new("--seeds") { Description = "Seeds 0 to N-1 (default: 2 of quick, 5 of paper).", HelpName = "N" };
 

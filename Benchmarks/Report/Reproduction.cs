@@ -46,11 +46,16 @@ internal sealed class Reproduction(PaperTable table, Preset preset, int seeds, D
         return y.Count == 0 || x.Count == 0 ? null : new[] { p.Series, exact(x.Mean), exact(y.Mean), exact(y.Half), $"{y.Count}", p.Recipe.Command };
     }).OfType<string[]>()]);
 
-    private bool Chosen(PaperCell cell) => only is null || only.Matches(cell.Row, cell.Recipe?.Method ?? "");
+    // What is written exactly as a row is that row alone: its name may be a method's as well, or hold commas between the names of others.
+    private readonly bool _exact = only is not null && table.Cells.Select(c => c.Row).Concat(table.Claims.Select(c => c.Text)).Concat(table.Points.Select(p => p.Series)).Contains(only.ToString(), StringComparer.Ordinal);
 
-    private bool Chosen(PaperClaim claim) => only is null || only.Matches(claim.Text, claim.Left.Method);
+    private bool Chosen(PaperCell cell) => Chosen(cell.Row, cell.Recipe?.Method ?? "");
 
-    private bool Chosen(PaperPoint point) => only is null || only.Matches(point.Series, point.Recipe.Method);
+    private bool Chosen(PaperClaim claim) => Chosen(claim.Text, claim.Left.Method);
+
+    private bool Chosen(PaperPoint point) => Chosen(point.Series, point.Recipe.Method);
+
+    private bool Chosen(string row, string method) => only is null || (_exact ? row == only.ToString() : only.Matches(row, method));
 
     private ReproducedCell Compare(CellStore store, PaperCell cell)
     {

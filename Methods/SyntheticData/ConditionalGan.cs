@@ -39,6 +39,12 @@ internal sealed class ConditionalGan : IDisposable
     /// <summary>The generator.</summary>
     public MetaParameters Parameters { get; }
 
+    /// <summary>Updates done.</summary>
+    public int Steps => _step;
+
+    /// <summary>Updates left.</summary>
+    public int Left => _o.GanSteps - _step;
+
     /// <summary>One update of the critic, then one of the generator. Returns the critic's loss.</summary>
     /// <exception cref="NumericException">A loss is not finite.</exception>
     public double Step()
@@ -59,13 +65,13 @@ internal sealed class ConditionalGan : IDisposable
     }
 
     /// <summary>Describes the generator and, while steps are left, what they depend on.</summary>
-    public void Persist(RunState state, string name, bool over)
+    public void Persist(RunState state, string name)
     {
-        state.Module($"{name}.parameters", Parameters);
         state.Number($"{name}.step", ref _step);
-        state.Real($"{name}.loss", ref _loss);
-        if (over)
+        state.Module($"{name}.parameters", Parameters);
+        if (Left <= 0)
             return;
+        state.Real($"{name}.loss", ref _loss);
         state.Module($"{name}.critic", _critic);
         state.Optimizer($"{name}.generatorStep", _generatorStep);
         state.Optimizer($"{name}.criticStep", _criticStep);
@@ -74,11 +80,13 @@ internal sealed class ConditionalGan : IDisposable
         _pool.Persist(state, $"{name}.real");
     }
 
-    /// <summary>Takes over what an equal GAN has learned.</summary>
-    public void Adopt(MetaSnapshot learned) => (_step, _loss, _) = learned.CopyTo(Parameters);
-
-    /// <summary>What was learned, as a copy without tensors.</summary>
-    public MetaSnapshot Snapshot(Work work) => MetaSnapshot.Of(Parameters, _step, _loss, 0, work);
+    /// <summary>Takes over what an equal GAN has learned, if there was one.</summary>
+    public void Adopt(string key, ref Work work)
+    {
+        if (Left == 0 || !TrainedNets.TryAdopt(key, Parameters, out var done))
+            return;
+        (_step, work) = (_o.GanSteps, done);
+    }
 
     /// <summary>Frees networks and moments.</summary>
     public void Dispose()

@@ -145,15 +145,11 @@ public sealed record MetaOptions(
         return rates == LearnerRates.Fixed ? of with { InitialRate = 0.05, InitialMomentum = 0 } : of;
     }
 
-    /// <summary>The same with what does not touch meta-training at its default: equal for runs that share a generator.</summary>
-    internal MetaOptions OfTraining => this with
-    {
-        InnerSteps = 0,
-        PerClass = 0,
-        TestNorm = TestNorm.Batch,
-        Recompute = Recompute.None,
-        Source = Source == LearnerSource.Gan ? LearnerSource.Gan : LearnerSource.Synthetic,
-    };
+    /// <summary>The same with what does not touch meta-training at its default: equal for runs that share a generator or rates.</summary>
+    internal MetaOptions OfTraining => OfGan with { Source = LearnerSource.Synthetic, GanSteps = 0, GanBatch = 0 };
+
+    /// <summary>The same with what touches no training but the learner's at its default: equal for runs that share a GAN.</summary>
+    internal MetaOptions OfGan => this with { InnerSteps = 0, PerClass = 0, TestNorm = TestNorm.Batch, Recompute = Recompute.None };
 
     /// <inheritdoc/>
     public void Validate(string method)

@@ -69,6 +69,9 @@ internal sealed class MetaTrainer : IDisposable
     /// <summary>Meta-steps done.</summary>
     public int Steps => _step;
 
+    /// <summary>Meta-steps left.</summary>
+    public int Left => _o.MetaSteps - _step;
+
     /// <summary>Draws what a step draws where it runs: weights of fresh learners and noise.</summary>
     internal Generator Noise => _noise;
 
@@ -165,14 +168,14 @@ internal sealed class MetaTrainer : IDisposable
     }
 
     /// <summary>Describes the parameters and, while steps are left, what they depend on.</summary>
-    public void Persist(RunState state, string name, bool over)
+    public void Persist(RunState state, string name)
     {
-        state.Module($"{name}.parameters", Parameters);
         state.Number($"{name}.step", ref _step);
+        state.Module($"{name}.parameters", Parameters);
+        if (Left <= 0)
+            return;
         state.Real($"{name}.loss", ref _loss);
         state.Real($"{name}.norm", ref _norm);
-        if (over)
-            return;
         state.Optimizer($"{name}.optimizer", _optimizer);
         state.Generator($"{name}.noise", _noise);
         state.Generator($"{name}.draw", _draw);
@@ -180,11 +183,13 @@ internal sealed class MetaTrainer : IDisposable
         _realPool.Persist(state, $"{name}.real");
     }
 
-    /// <summary>Takes over what an equal trainer has learned.</summary>
-    public void Adopt(MetaSnapshot learned) => (_step, _loss, _norm) = learned.CopyTo(Parameters);
-
-    /// <summary>What was learned, as a copy without tensors.</summary>
-    public MetaSnapshot Snapshot(Work work) => MetaSnapshot.Of(Parameters, _step, _loss, _norm, work);
+    /// <summary>Takes over what an equal trainer has learned, if there was one.</summary>
+    public void Adopt(string key, ref Work work)
+    {
+        if (Left == 0 || !TrainedNets.TryAdopt(key, Parameters, out var done))
+            return;
+        (_step, work) = (_o.MetaSteps, done);
+    }
 
     /// <summary>Frees parameters, moments, inputs and the recording.</summary>
     public void Dispose()

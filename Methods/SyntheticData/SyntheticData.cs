@@ -26,7 +26,7 @@ public sealed class SyntheticData : IMethod, IPictures
     private readonly Generator _images, _draw;
     private readonly string? _key;
     private readonly int _units;
-    private int _done, _seen, _steps;
+    private int _seen, _steps;
     private double _loss;
     private Work _work, _ganWork;
 
@@ -45,7 +45,7 @@ public sealed class SyntheticData : IMethod, IPictures
         if (options.Source == LearnerSource.Gan)
             _gan = new ConditionalGan(options, stream, root);
         _units = (_trainer is null ? 0 : options.MetaSteps) + (_gan is null ? 0 : options.GanSteps);
-        _key = options.MetaSeed is null ? null : $"{options.OfTraining} on {stream.Describe().ToJsonString()} at {Device.Default.Name}";
+        _key = options.MetaSeed is null ? null : $"on {stream.Describe().ToJsonString()} at {Device.Default.Name}";
     }
 
     /// <inheritdoc/>
@@ -60,9 +60,12 @@ public sealed class SyntheticData : IMethod, IPictures
     });
 
     /// <summary>Meta-steps and steps of the GAN done so far.</summary>
-    public int Prepared => _done;
+    public int Prepared => (_gan?.Steps ?? 0) + (_trainer?.Steps ?? 0);
 
-    private bool Ready => _done == _units;
+    // By everything that decides their bits. A GAN's learner has the rate learned for synthetic data.
+    private string RatesKey => $"rates {_o.OfTraining} {_key}";
+
+    private string GanKey => $"gan {_o.OfGan} {_key}";
 
     /// <inheritdoc/>
     public void BeginTask(StreamTask task, int steps)
@@ -70,22 +73,10 @@ public sealed class SyntheticData : IMethod, IPictures
         if (task.Index != 0)
             return;
         (_steps, _seen) = (steps, 0);
-        if (_key is not null && Known("rates", _trainer is null) && Known("gan", _gan is null))
-        {
-            if (_trainer is not null && MetaSnapshot.Find($"rates {_key}") is { } rates)
-            {
-                _trainer.Adopt(rates);
-                _work = rates.Work;
-            }
-            if (_gan is not null && MetaSnapshot.Find($"gan {_key}") is { } gan)
-            {
-                _gan.Adopt(gan);
-                _ganWork = gan.Work;
-            }
-            _done = _units;
-        }
-
-        bool Known(string part, bool unneeded) => unneeded || MetaSnapshot.Find($"{part} {_key}") is not null;
+        if (_key is null)
+            return;
+        _gan?.Adopt(GanKey, ref _ganWork);
+        _trainer?.Adopt(RatesKey, ref _work);
     }
 
     /// <summary>Does the next share of meta-training in the first task, nothing in others. Returns the latest loss: of the meta-step, later of the learner.</summary>
@@ -94,27 +85,35 @@ public sealed class SyntheticData : IMethod, IPictures
         if (batch.Tasks[0] == 0)
         {
             int until = (int)((long)_units * Math.Min(_seen + 1, _steps) / _steps);
-            for (_seen++; _done < until; _done++)
-            {
-                bool gan = _gan is not null && _done < _o.GanSteps;
-                var before = Work.Done;
-                _loss = gan ? _gan!.Step() : _trainer!.Step().Loss;
-                (gan ? ref _ganWork : ref _work) += Work.Done - before;
-            }
+            for (_seen++; Prepared < until;)
+                Prepare();
         }
         return Tensor.Scalar((float)_loss);
+    }
+
+    // One update, of the GAN as long as it has any left. What is learned is there for other runs from the moment on.
+    private void Prepare()
+    {
+        var before = Work.Done;
+        if (_gan is { Left: > 0 })
+        {
+            _loss = _gan.Step();
+            _ganWork += Work.Done - before;
+            if (_gan.Left == 0 && _key is not null)
+                TrainedNets.Remember(GanKey, _gan.Parameters, _ganWork);
+            return;
+        }
+        _loss = _trainer!.Step().Loss;
+        _work += Work.Done - before;
+        if (_trainer.Left == 0 && _key is not null)
+            TrainedNets.Remember(RatesKey, _trainer.Parameters, _work);
     }
 
     /// <summary>Trains the learner on the task's images.</summary>
     public void EndTask(StreamTask task)
     {
-        if (!Ready)
-            throw new UsageException($"synthetic data: {_done} of {_units} steps of meta-training are done when the first task ends. Observe all of its batches.");
-        if (task.Index == 0 && _key is not null)
-        {
-            _trainer?.Snapshot(_work).Remember($"rates {_key}");
-            _gan?.Snapshot(_ganWork).Remember($"gan {_key}");
-        }
+        if (Prepared < _units)
+            throw new UsageException($"synthetic data: {Prepared} of {_units} steps of meta-training are done when the first task ends. Observe all of its batches.");
         using var scope = TensorScope.Begin("learn");
         (double Rate, double Momentum)[] rates = _o.Rates == LearnerRates.Fixed ? [(_o.InitialRate, _o.InitialMomentum)] : _trainer!.Parameters.ReadRates();
         int[] classes = [.. task.Outputs];
@@ -139,14 +138,13 @@ public sealed class SyntheticData : IMethod, IPictures
     /// <inheritdoc/>
     public void Persist(RunState state)
     {
-        state.Number("done", ref _done);
         state.Number("seen", ref _seen);
         state.Number("steps", ref _steps);
         state.Real("loss", ref _loss);
         Persist(state, "work", ref _work);
         Persist(state, "ganWork", ref _ganWork);
-        _trainer?.Persist(state, "rates", Ready);
-        _gan?.Persist(state, "gan", Ready);
+        _trainer?.Persist(state, "rates");
+        _gan?.Persist(state, "gan");
         state.Module("learner", _learner);
         state.Generator("images", _images);
         state.Generator("draw", _draw);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Native.Benchmarks;
 using Native.Methods;
 
@@ -82,7 +83,13 @@ public sealed class DistortionTests
         double[] rates = [run["trainDistortion1e-2"]!.Value, run["trainDistortion1e-3"]!.Value, run["trainDistortion1e-4"]!.Value];
         Assert.Equal(3, rates.Distinct().Count());
         Assert.Equal(rates.Min(), run["trainDistortion"]);
-        Assert.Equal(((double[])[1e-2, 1e-3, 1e-4])[Array.IndexOf(rates, rates.Min())], run["bestRate"]);
+        double best = ((double[])[1e-2, 1e-3, 1e-4])[Array.IndexOf(rates, rates.Min())];
+        Assert.Equal(best, run["bestRate"]);
+        // The network that is kept is the one of that rate: it answers as when it is the only one.
+        var alone = Run("srm-autoencoder", Digits(200, 50), "variables=8", string.Create(CultureInfo.InvariantCulture, $"rate={best}"), "epochs=2", "batch=10", "samples=0");
+        Assert.Equal(rates.Min(), alone["trainDistortion"]);
+        Assert.NotNull(alone["reconstruction"]);
+        Assert.Equal(alone["reconstruction"], run["reconstruction"]);
     });
 
     [Fact]

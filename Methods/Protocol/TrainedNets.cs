@@ -6,7 +6,7 @@ using Native.Nn;
 namespace Native.Methods;
 
 /// <summary>
-/// Networks that many runs share, by everything that decides their bits: a teacher, an auto-encoder. One that was trained in this process is taken over by the runs
+/// Networks that many runs share, by everything that decides their bits: a teacher, an auto-encoder, a meta-learned generator. One that was trained in this process is taken over by the runs
 /// after it; where a folder is named (<see cref="In"/>), by those of other processes too.
 /// </summary>
 public static class TrainedNets
