@@ -6,6 +6,9 @@ public static class NanTrap
     /// <summary>Checks every operation on this thread until disposed. Costs one pass over each output, and over the inputs when one is not finite.</summary>
     public static IDisposable Enable() => new WatchSwitch(Watch.NanTrap);
 
+    /// <summary>Whether it checks on this thread. It reads every result, which a step that is recorded cannot.</summary>
+    public static bool IsOn => (Ambient.Current.Watch & Watch.NanTrap) != 0;
+
     internal static void Inspect(string op, ReadOnlySpan<Tensor?> inputs, Tensor y)
     {
         if (!y.DType.IsFloat() || FirstBad(y) is not { } bad)

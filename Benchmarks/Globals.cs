@@ -54,10 +54,10 @@ internal sealed class Globals
             {
                 if (limit is < 0 or > Env.MostMemory)
                     throw new UsageException($"--mem-limit: {limit} MiB is not a limit. Give 0 (none) to {Env.MostMemory}.");
-                var allocator = Ambient.Current.Allocator;
-                long before = allocator.Limit;
-                allocator.Limit = limit << 20;
-                undo.Add(() => allocator.Limit = before);
+                var ambient = Ambient.Current;
+                long before = ambient.MemoryLimit;
+                ambient.MemoryLimit = limit << 20;
+                undo.Add(() => ambient.MemoryLimit = before);
             }
             if (parse.GetValue(_threads) is { } threads)
             {

@@ -77,6 +77,18 @@ internal sealed class Ambient
         return made;
     }
 
+    /// <summary>Upper bound on this thread's tensor memory on each device, in bytes, on those not used yet too; 0 for none.</summary>
+    public long MemoryLimit
+    {
+        get => Allocator.Limit;
+        set
+        {
+            Allocator.Limit = value;
+            foreach (var state in _cuda)
+                state.Lasting.Limit = value;
+        }
+    }
+
     /// <summary>The pool of a device's memory.</summary>
     public CachingAllocator AllocatorOf(Device device) => device.IsCpu ? Allocator : Cuda(device).Allocator;
 

@@ -63,6 +63,9 @@ public sealed class Device
         return Others.GetOrAdd(device.Name, device);
     }
 
+    /// <summary>Whether this thread's products and convolutions in f32 round their factors to tf32 there (NATIVE_TF32, --tf32): other bits than without. Never on the cpu.</summary>
+    public bool RoundsFactors => !IsCpu && Ambient.Current.Tf32;
+
     /// <summary>True when the CPU can read and write its tensors directly.</summary>
     internal bool IsCpu => Kind == DeviceKind.Cpu;
 

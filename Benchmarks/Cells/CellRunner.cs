@@ -66,14 +66,14 @@ internal sealed class CellRunner(CellStore store, CellOptions options, Ui ui)
             work();
             return;
         }
-        // A thread each, with its own tensors and scopes; what the commanding thread was told (--mem-limit, --nan-trap) holds for each.
-        var (limit, trap) = (Ambient.Current.Allocator.Limit, (Ambient.Current.Watch & Watch.NanTrap) != 0);
+        // A thread each, with its own tensors and scopes; what the commanding thread was told (--mem-limit, --nan-trap, --tf32) holds for each.
+        var (limit, trap, tf32) = (Ambient.Current.MemoryLimit, NanTrap.IsOn, Ambient.Current.Tf32);
         Exception?[] ends = new Exception?[jobs];
         Thread[] threads = [.. Enumerable.Range(0, jobs).Select(k => new Thread(() =>
         {
             try
             {
-                Ambient.Current.Allocator.Limit = limit;
+                (Ambient.Current.MemoryLimit, Ambient.Current.Tf32) = (limit, tf32);
                 using var trapped = trap ? NanTrap.Enable() : null;
                 work();
             }

@@ -153,6 +153,8 @@ internal sealed class CellStore
             System.IO.File.Delete(File(cell, ResultFile));
             System.IO.File.Delete(File(cell, TimingFile));
         }
+        if (!RunCheckpoint.IsReadable(StatePath(cell)))
+            System.IO.File.Delete(StatePath(cell));
         System.IO.File.Delete(File(cell, ErrorFile));
     }
 

@@ -36,11 +36,12 @@ internal static class RunCommand
         var cells = new Option<string?>("--out")
         { Description = "Run as a cell of this folder: done once, continued after an interruption.", HelpName = "DIR" };
         var every = new Option<string?>("--checkpoint-every") { Description = "With --out, save the state this often: 30s, 5m, or a number of steps (default 30s).", HelpName = "T" };
+        var retry = new Option<bool>("--retry") { Description = "With --out, try the cell again if it has failed." };
         var json = new Option<string?>("--json") { Description = "Write settings and figures to this file.", HelpName = "FILE" };
         var pictures = new Option<string?>("--pictures") { Description = "Write pictures of what the method has made to this folder, as PNG.", HelpName = "DIR" };
         var memories = new Option<string?>("--memories") { Description = "Write the networks that a method keeps in place of data to this folder, as safetensors.", HelpName = "DIR" };
         var command = new Command("run", "Trains a method on a stream of tasks.")
-        { method, stream, scenario, seed, epochs, batch, rate, buffer, shuffle, data, unofficial, json, set, cells, every, pictures, memories };
+        { method, stream, scenario, seed, epochs, batch, rate, buffer, shuffle, data, unofficial, json, set, cells, every, retry, pictures, memories };
         command.SetAction(parse =>
         {
             string name = StreamTable.Find(parse.GetRequiredValue(stream)).Name;
@@ -57,13 +58,14 @@ internal static class RunCommand
             var request = new StreamRequest(folder, spec.Scenario, spec.Seed)
             { Explicit = parse.GetValue(data) is not null, AllowUnofficial = parse.GetValue(unofficial), ShuffleClasses = spec.ShuffleClasses };
             if (parse.GetValue(cells) is not { } root)
-                return parse.GetValue(every) is null ? Run(ui, spec, request, parse.GetValue(json), parse.GetValue(pictures), parse.GetValue(memories))
-                    : throw new UsageException("native run: --checkpoint-every needs a folder to save in. Add --out DIR.");
+                return parse.GetValue(every) is not null ? throw new UsageException("native run: --checkpoint-every needs a folder to save in. Add --out DIR.")
+                    : parse.GetValue(retry) ? throw new UsageException("native run: --retry needs a folder of cells. Add --out DIR.")
+                    : Run(ui, spec, request, parse.GetValue(json), parse.GetValue(pictures), parse.GetValue(memories));
             if ((parse.GetValue(pictures) is not null ? "--pictures" : parse.GetValue(memories) is not null ? "--memories" : null) is { } lost)
                 throw new UsageException($"native run: a cell of --out keeps its results, not its network, so there is nothing to picture or to write. Leave --out or {lost} out.");
             if (request.AllowUnofficial)
                 throw new UsageException("native run: --allow-unofficial data are not those that a cell of --out stands for. Leave one of the two out.");
-            return RunCell(ui, spec, folder, root, parse.GetValue(every), parse.GetValue(json));
+            return RunCell(ui, spec, folder, root, parse.GetValue(every), parse.GetValue(retry), parse.GetValue(json));
         });
         return command;
     }
@@ -131,7 +133,7 @@ internal static class RunCommand
     }
 
     // The same cell as one of the suite: it is not run twice, and a suite on the folder finds it done.
-    private static int RunCell(Ui ui, RunSpec spec, DataFolder folder, string root, string? every, string? json)
+    private static int RunCell(Ui ui, RunSpec spec, DataFolder folder, string root, string? every, bool retry, string? json)
     {
         spec.Training.Validate();
         if (json is not null)
@@ -140,7 +142,7 @@ internal static class RunCommand
         var cell = Cell.Of(spec with { Stream = SuiteCommand.Real(spec.Stream, folder) });
         var store = new CellStore(root);
         ui.Line($"cell {cell.Id} of {root}: {cell.Label}, {store.Status(cell).ToString().ToLowerInvariant()}");
-        int left = new CellRunner(store, new CellOptions(folder, time, steps), ui).Run([cell]);
+        int left = new CellRunner(store, new CellOptions(folder, time, steps, Retry: retry), ui).Run([cell]);
         CellTable.Of(store, [cell]).Print(ui);
         if (json is not null && store.Result(cell) is not null)
             AtomicFile.WriteText(json, store.ResultText(cell));

@@ -139,5 +139,9 @@ internal sealed record Recipe(string Method, string Stream, params string[] Opti
         {
             return "data absent";
         }
+        catch (DataFormatException e)
+        {
+            return $"data damaged: {e.Message}";
+        }
     });
 }

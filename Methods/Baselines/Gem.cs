@@ -104,6 +104,7 @@ public sealed class Gem : IMethod
             p.AddInPlace(-learningRate * gradient.Narrow(0, at, p.Count).Reshape(p.Shape));
             at += p.Count;
         }
+        Work.Updated();
     }
 
     /// <inheritdoc/>

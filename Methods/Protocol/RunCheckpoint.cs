@@ -13,8 +13,10 @@ public sealed record RunCheckpoint(string Path, TimeSpan? Every = null, long? Ev
     /// <summary>Half a minute: what is lost at most, at less than a percent of the time.</summary>
     public static TimeSpan DefaultEvery { get; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>What computes here: cpu, cuda or emu. Each rounds sums in its own order, so a run is continued where it was begun.</summary>
-    public static string BackEnd => Device.Default.Kind.ToString().ToLowerInvariant();
+    private const string Rounded = "-tf32";
+
+    /// <summary>What computes here: cpu, cuda or emu, with <c>-tf32</c> where factors are rounded. Each rounds in its own way, so a run is continued where it was begun.</summary>
+    public static string BackEnd => Device.Default.Kind.ToString().ToLowerInvariant() + (Device.Default.RoundsFactors ? Rounded : "");
 
     /// <summary>Why a run that was saved to a file cannot be continued here; null when it can, or when there is none.</summary>
     /// <exception cref="DataFormatException">The file is damaged or something else.</exception>
@@ -27,10 +29,27 @@ public sealed record RunCheckpoint(string Path, TimeSpan? Every = null, long? Ev
         return Refusal(path, begun);
     }
 
+    /// <summary>Whether the file is a saved run, or is not there; false for one that is damaged or something else, which no run can be continued from.</summary>
+    public static bool IsReadable(string path)
+    {
+        try
+        {
+            Elsewhere(path);
+            return true;
+        }
+        catch (DataFormatException)
+        {
+            return false;
+        }
+    }
+
     internal const string BackEndField = "backEnd";
 
     internal static string? Refusal(string path, string begun) => begun == BackEnd ? null
-        : $"state: {path} was begun on {begun} and this is {BackEnd}, which rounds otherwise, so that the run would have the bits of neither. Continue it with --device {begun}, or delete the file to begin anew here.";
+        : $"state: {path} was begun on {begun} and this is {BackEnd}, which rounds otherwise, so that the run would have the bits of neither. Continue it with {Options(begun)}, or delete the file to begin anew here.";
+
+    private static string Options(string backEnd) => backEnd.EndsWith(Rounded, StringComparison.Ordinal) ? $"--device {backEnd[..^Rounded.Length]} --tf32"
+        : $"--device {backEnd}{(BackEnd == backEnd + Rounded ? " and without --tf32" : "")}";
 
     /// <summary>Reads an interval as typed: <c>30s</c>, <c>5m</c>, or a number of steps.</summary>
     /// <exception cref="UsageException">Neither.</exception>

@@ -15,7 +15,7 @@ internal readonly record struct StepInputs(Batch Batch, Batch? Memory, IReadOnly
 
 /// <summary>
 /// The step of a method as a <see cref="CudaGraph"/> for each variant and batch size: the batch and the choices of the host are copied to where the recorded step reads
-/// them, and the step is launched as a whole. On the cpu, and with NATIVE_SYNC=1, the body just runs, on the tensors it is given. The body reads nothing else that changes from step
+/// them, and the step is launched as a whole. On the cpu, with NATIVE_SYNC=1 and under the <see cref="NanTrap"/> the body just runs, on the tensors it is given. The body reads nothing else that changes from step
 /// to step, and nothing of the host: what it does is decided by the variant and the sizes alone.
 /// <para>So er-mir, which chooses by losses that it reads in the middle of a step, gem, which solves its programme on the host there, and gen-mir, which looks whether
 /// a climb has ended in NaN, are not recorded.</para>
@@ -40,7 +40,7 @@ internal sealed class StepGraph(string name, Func<int, StepInputs, Tensor> body)
     public Tensor Run(int variant, Batch batch, Batch? memory = null, params Tensor[] choices)
     {
         var inputs = new StepInputs(batch, memory, choices);
-        if (batch.X.Device.Kind == DeviceKind.Cpu || Env.Sync.Value)
+        if (batch.X.Device.Kind == DeviceKind.Cpu || Env.Sync.Value || NanTrap.IsOn)
             return body(variant, inputs);
         var key = (variant, batch.Count, memory?.Count ?? 0);
         if (!_steps.TryGetValue(key, out var step))

@@ -101,8 +101,7 @@ internal sealed unsafe class CudaState
     {
         CachingAllocator? pool = null;
         pool = new CachingAllocator(new Memory(this), _owner, () => _pools.Sum(p => ReferenceEquals(p, pool) ? 0 : p.Stats.Live + p.Stats.Cached));
-        if (_pools.Count > 0)
-            pool.Limit = Lasting.Limit;
+        pool.Limit = _pools.Count > 0 ? Lasting.Limit : _owner.MemoryLimit;
         _pools.Add(pool);
         return pool;
     }

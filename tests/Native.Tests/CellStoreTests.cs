@@ -176,9 +176,22 @@ public sealed class CellStoreTests : IDisposable
         Runner(store).Run([cell, other]);
         Assert.StartsWith("safetensors:", store.Error(cell), StringComparison.Ordinal);
         Assert.Equal(CellStatus.Done, store.Status(other));
-        System.IO.File.Delete(store.StatePath(cell));
+        // What can be read is no reason to begin anew; what cannot is in the way of every further try.
         Runner(store, Options with { Retry = true }).Run([cell]);
-        Assert.Equal(CellStatus.Done, store.Status(cell));
+        Assert.Equal((CellStatus.Done, null), (store.Status(cell), store.Error(cell)));
+    }
+
+    [Fact]
+    public void A_failed_run_is_tried_again_when_that_is_asked_for()
+    {
+        string[] run = ["run", "naive", "--stream", "split-digits", "--lr", "1e30", "--out", _folder.Path];
+        int tries() => _output.ToString().Split("FAILED:").Length - 1;
+        Assert.Equal((1, 1), (App.Run(run, _output, _error), tries()));
+        Assert.Equal((1, 1), (App.Run(run, _output, _error), tries()));
+        Assert.Equal((1, 2), (App.Run([.. run, "--retry"], _output, _error), tries()));
+        Assert.Equal("", _error.ToString());
+        Assert.Equal(2, App.Run(["run", "naive", "--retry"], _output, _error));
+        Assert.Contains("--retry needs a folder of cells", _error.ToString(), StringComparison.Ordinal);
     }
 
     [Theory]

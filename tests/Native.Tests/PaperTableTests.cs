@@ -230,6 +230,19 @@ public sealed class PaperTableTests
     }
 
     [Fact]
+    public void A_damaged_data_set_is_the_reason_of_its_rows_and_in_nobody_elses_way()
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder.File("mnist"));
+        foreach (var name in new[] { "train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1" })
+            File.WriteAllText(Path.Combine(folder.File("mnist"), $"{name}-ubyte"), "rubbish");
+        var (cell, reason) = new Recipe("er", "mnist-5k-5").Resolve(Preset.Paper, 0, DataFolder.From(folder.Path, null));
+        Assert.Null(cell);
+        Assert.StartsWith("data damaged: ", reason, StringComparison.Ordinal);
+        Assert.Contains("train-images-idx3-ubyte", reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void What_is_not_there_is_said()
     {
         using var folder = new TemporaryFolder();

@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+using Native.Benchmarks;
 using Native.Methods;
 using Native.Nn;
 using Native.Optim;
@@ -28,6 +30,21 @@ public sealed class WorkTests
         Assert.Equal(2, (Work.Done - before).OptimizerSteps);
         Assert.Equal(Work.Done, before + (Work.Done - before));
     });
+
+    [Theory]
+    [InlineData("naive")]
+    [InlineData("er-mir")]
+    [InlineData("gem")]
+    public void A_method_that_updates_once_per_batch_counts_as_many_updates_as_batches(string method)
+    {
+        var cell = CellTests.Tiny(method);
+        using var folder = new TemporaryFolder();
+        var store = new CellStore(folder.Path);
+        new CellRunner(store, CellOptions.Default(DataFolder.From(null, null)), new Ui(TextWriter.Null, TextWriter.Null, default)).Run([cell]);
+        var result = JsonNode.Parse(store.ResultText(cell))!;
+        Assert.Equal(10, (long?)result["steps"]);
+        Assert.Equal(10, (long?)result["optimizerSteps"]);
+    }
 
     [Fact]
     public void A_convolution_counts_its_useful_taps() => OpKit.OnFreshThread(() =>

@@ -52,6 +52,48 @@ public sealed class DeviceCellsTests : IDisposable
     }
 
     [NeedsFact(GpuKit.Gxx)]
+    public void Rounded_factors_hold_for_every_job_and_are_told()
+    {
+        string suite(string folder, params string[] options)
+        {
+            Assert.Equal(0, App.Run(["suite", "--only", "naive", "--seeds", "2", "--stream", "split-digits", "--device", "emu:0", "--out", _folder.File(folder), .. options], _output, _error));
+            var store = new CellStore(_folder.File(folder));
+            return string.Concat(store.All().Select(store.ResultText));
+        }
+        string plain = suite("plain"), rounded = suite("rounded", "--tf32");
+        Assert.NotEqual(plain.Replace("emu", "emu-tf32", StringComparison.Ordinal), rounded);
+        Assert.Contains("\"device\": \"emu-tf32\"", rounded, StringComparison.Ordinal);
+        Assert.Equal(rounded, suite("jobs", "--tf32", "--jobs", "2"));
+        Assert.False(Ambient.Current.Tf32 || Env.Tf32.Value);
+    }
+
+    [NeedsFact(GpuKit.Gxx)]
+    public void The_memory_limit_is_one_of_the_device_too_in_every_job() => OpKit.OnFreshThread(() =>
+    {
+        string[] suite = ["suite", "--only", "naive", "--seeds", "2", "--stream", "split-digits", "--device", "emu:0", "--mem-limit", "2", "--out", _folder.Path];
+        foreach (string jobs in new[] { "1", "2" })
+        {
+            Assert.Equal(1, App.Run([.. suite, "--jobs", jobs, "--retry"], _output, _error));
+            var store = new CellStore(_folder.Path);
+            Assert.All(store.All(), c => Assert.Matches("^memory: cannot allocate .* on emu:0; .* limit 2 MiB", store.Error(c)));
+        }
+        Assert.Equal((0, 0), (Ambient.Current.Allocator.Limit, Ambient.Current.Cuda(Device.Parse("emu:0")).Lasting.Limit));
+    });
+
+    [NeedsFact(GpuKit.Gxx)]
+    public void The_trap_names_the_operation_of_a_step_that_would_be_recorded()
+    {
+        string[] run = ["run", "naive", "--stream", "split-digits", "--device", "emu:0", "--nan-trap"];
+        Assert.Equal(2, App.Run([.. run, "--lr", "1e30"], _output, _error));
+        Assert.Matches(" (produced|holds) .* finite", _error.ToString());
+        // It changes nothing of a run without.
+        run = [.. run, "--set", "width=6"];
+        Assert.Equal(0, App.Run([.. run, "--json", _folder.File("trapped.json")], _output, _error));
+        Assert.Equal(0, App.Run([.. run.Except(["--nan-trap"]), "--json", _folder.File("plain.json")], _output, _error));
+        Assert.Equal(File.ReadAllText(_folder.File("plain.json")), File.ReadAllText(_folder.File("trapped.json")));
+    }
+
+    [NeedsFact(GpuKit.Gxx)]
     public void A_run_is_continued_where_it_was_begun_and_left_alone_elsewhere()
     {
         var cell = Cell.Of(new RunSpec(MethodTable.Find("er"), "split-digits", Scenario.ClassIncremental, 1, new TrainerOptions(),
