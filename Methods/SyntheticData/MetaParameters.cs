@@ -29,7 +29,7 @@ public sealed class MetaParameters : Module
             if (o.Curriculum)
                 Latents = Add("latents", Tensor.Randn([(long)classes * o.Pool, o.Latent], init, dtype: dtype));
         }
-        RawRate = Add("rate", Tensor.Full([rates], Math.Log(Math.Exp(o.InitialRate) - 1), dtype));
+        RawRate = Add("rate", Tensor.Full([rates], o.InitialRate + Math.Log(1 - Math.Exp(-o.InitialRate)), dtype));
         RawMomentum = Add("momentum", Tensor.Full([rates], Math.Log(o.InitialMomentum / (1 - o.InitialMomentum)), dtype));
     }
 

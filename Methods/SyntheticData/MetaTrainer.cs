@@ -92,7 +92,7 @@ internal sealed class MetaTrainer : IDisposable
     {
         Draw();
         _graph.Replay();
-        return Done(_graph.Outputs[0].Item(), _graph.Outputs[1].Item());
+        return Done(_graph.Outputs);
     }
 
     /// <summary>The same without a graph, operation by operation.</summary>
@@ -100,15 +100,15 @@ internal sealed class MetaTrainer : IDisposable
     {
         Draw();
         using var scope = TensorScope.Begin("meta-step");
-        var results = Body();
-        return Done(results[0].Item(), results[1].Item());
+        return Done(Body());
     }
 
-    private (double Loss, double Norm) Done(double loss, double norm)
+    private (double Loss, double Norm) Done(IReadOnlyList<Tensor> results)
     {
         _step++;
+        double loss = results[0].Item(), norm = results[1].Item();
         if (!double.IsFinite(loss) || !double.IsFinite(norm))
-            throw Diverged(loss, norm);
+            throw Diverged(loss, norm, results[2].Item(), results[3].Item());
         return (_loss, _norm) = (loss, norm);
     }
 
@@ -201,13 +201,18 @@ internal sealed class MetaTrainer : IDisposable
             t.Dispose();
     }
 
-    /// <summary>The step itself: the meta-loss, and the norm of its gradient before clipping. Allocates in the open scope.</summary>
+    /// <summary>
+    /// The step itself: the meta-loss, the norm of its gradient before clipping, and the first rate and momentum that it was taken with. Allocates in the open scope.
+    /// </summary>
     internal Tensor[] Body()
     {
         // A number of the host: repeated before each replay.
         CudaGraph.EachReplay(() => _optimizer.Lr = _schedule.At(_step));
+        Tensor rate, momentum;
+        using (Autograd.NoGrad())
+            (rate, momentum) = (Parameters.RawRate.Softplus().Select(0, 0), Parameters.RawMomentum.Sigmoid().Select(0, 0));
         var loss = Loss();
-        return [loss, _optimizer.Minimize(loss, _o.Clip)];
+        return [loss, _optimizer.Minimize(loss, _o.Clip), rate, momentum];
     }
 
     private Tensor Images(int task)
@@ -219,16 +224,11 @@ internal sealed class MetaTrainer : IDisposable
 
     private Tensor RealLoss(Tensor[] w) => Functional.CrossEntropy(_net.Forward(w, _real), _label);
 
-    private NumericException Diverged(double loss, double norm)
+    private NumericException Diverged(double loss, double norm, double rate, double momentum)
     {
         static string N(double v) => v.ToString("G4", CultureInfo.InvariantCulture);
-        using var scope = TensorScope.Begin("diverged");
-        using var constant = Autograd.NoGrad();
-        var (rate, momentum) = Parameters.ReadRates()[0];
-        double size = Math.Sqrt(Parameters.Parameters().Sum(p => p.Square().Sum().Item()));
-        return new NumericException($"meta-learning: step {_step} of {_o.MetaSteps} gave a meta-loss of {N(loss)} and a meta-gradient of norm {N(norm)}; the step before "
-            + $"{N(_loss)} and {N(_norm)}. After it the rate is {N(rate)}, the momentum {N(momentum)} and the norm of all that is learned {N(size)}. "
-            + $"Lower metaRate ({N(_o.MetaRate)}) or initialRate ({N(_o.InitialRate)}), or clip below {N(_o.Clip)}.");
+        return new NumericException($"meta-learning: step {_step} of {_o.MetaSteps} gave a meta-loss of {N(loss)} and a meta-gradient of norm {N(norm)}, at a learned rate of {N(rate)} and a "
+            + $"momentum of {N(momentum)}; the step before {N(_loss)} and {N(_norm)}. Lower metaRate ({N(_o.MetaRate)}) or initialRate ({N(_o.InitialRate)}), or clip below {N(_o.Clip)}.");
     }
 
     private int[] Some(int[] members, int count) => Array.ConvertAll(_draw.Permutation(members.Length)[..count], i => members[i]);
